@@ -1,0 +1,344 @@
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// What every fallible function of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, with the path, the offset and the length it concerns.
+///
+/// Unless the text says otherwise the file is unchanged. [`Error::file_state`] tells it to programs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A range or an offset lies past the end of the contents, `len` bytes long.
+    #[error(
+        "{}: bytes {start}..{end} are outside the contents, which are {len} bytes long; nothing was changed",
+        Shown(path)
+    )]
+    OutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// First byte asked for.
+        start: u64,
+        /// The byte after the last one asked for.
+        end: u64,
+        /// Length of the contents in bytes.
+        len: u64,
+    },
+    /// A range ends before it starts.
+    #[error("{}: the range {start}..{end} is reversed; nothing was changed", Shown(path))]
+    ReversedRange {
+        /// The file.
+        path: PathBuf,
+        /// First byte asked for.
+        start: u64,
+        /// The byte after the last one asked for.
+        end: u64,
+    },
+    /// A length or offset does not fit into 63 bits, the limit of file sizes.
+    #[error(
+        "{}: {what} would pass the largest file size, 2^63 - 1 bytes; nothing was changed",
+        Shown(path)
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Which number overflowed.
+        what: &'static str,
+    },
+    /// The file cannot be opened.
+    #[error("{}: cannot open: {source}", Shown(path))]
+    Open {
+        /// The path as given.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The path leads to a directory, a FIFO, a device or a socket.
+    #[error("{}: is a {kind}, not a regular file", Shown(path))]
+    NotRegular {
+        /// The path as given.
+        path: PathBuf,
+        /// What it is instead.
+        kind: &'static str,
+    },
+    /// The file may be read but not written.
+    #[error(
+        "{}: permission denied: the file can be read but not written; nothing was changed",
+        Shown(path)
+    )]
+    PermissionDenied {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another bytesplice holds the file.
+    #[error("{}: is locked by another bytesplice; nothing was changed", Shown(path))]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody else changed, truncated, replaced or removed the file since it was opened.
+    #[error(
+        "{}: was changed by others since it was opened ({what}); nothing was written: open it again",
+        Shown(path)
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// A file that an edit takes its bytes from was changed since the edit was made.
+    #[error(
+        "{}: the source of inserted bytes was changed by others ({what}); nothing was written",
+        Shown(path)
+    )]
+    SourceChanged {
+        /// The source file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+    },
+    /// The old bytes are not the expected ones.
+    #[error(
+        "{}: the bytes at {start}..{end} are not as expected: they differ first at offset {at}; nothing was changed",
+        Shown(path)
+    )]
+    Unexpected {
+        /// The file.
+        path: PathBuf,
+        /// First byte of the range compared.
+        start: u64,
+        /// The byte after the range compared.
+        end: u64,
+        /// Offset of the first difference.
+        at: u64,
+    },
+    /// No room for the new contents or the journal.
+    #[error(
+        "{}: no space left to {operation} ({len} bytes at offset {offset}): {source}; {state}",
+        Shown(path)
+    )]
+    NoSpace {
+        /// The file that could not grow: the target or its journal.
+        path: PathBuf,
+        /// What was tried.
+        operation: &'static str,
+        /// Where, in bytes.
+        offset: u64,
+        /// How much, in bytes.
+        len: u64,
+        /// The system's answer.
+        source: io::Error,
+        /// What the file holds now.
+        state: FileState,
+    },
+    /// The process may not write files this long (`ulimit -f`), or the file system cannot hold them.
+    #[error("{}: {len} bytes are over the file size limit of {limit} bytes; {state}", Shown(path))]
+    SizeLimit {
+        /// The file that would pass the limit: the target or its journal.
+        path: PathBuf,
+        /// Length it needs in bytes.
+        len: u64,
+        /// The limit in bytes.
+        limit: u64,
+        /// What the file holds now.
+        state: FileState,
+    },
+    /// An earlier commit was cut short and the file cannot be repaired from here, as it was opened read-only.
+    #[error(
+        "{}: an earlier commit was cut short; run `bytesplice recover` on it, with permission to write (journal: {})",
+        Shown(path),
+        Shown(journal)
+    )]
+    NeedsRecovery {
+        /// The file.
+        path: PathBuf,
+        /// Its journal.
+        journal: PathBuf,
+    },
+    /// The journal is damaged. Nothing was touched.
+    #[error(
+        "{}: the journal {} is corrupt: {detail}; nothing was touched: restore the journal, or the file from a backup and then remove the journal",
+        Shown(path),
+        Shown(journal)
+    )]
+    JournalCorrupt {
+        /// The file.
+        path: PathBuf,
+        /// Its journal.
+        journal: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The journal belongs to another file. Nothing was touched.
+    #[error(
+        "{}: the journal {} belongs to another file: {detail}; nothing was touched: move it back to its file, or use `recover --force` if this is a restored copy",
+        Shown(path),
+        Shown(journal)
+    )]
+    WrongFile {
+        /// The file.
+        path: PathBuf,
+        /// The journal.
+        journal: PathBuf,
+        /// What differs.
+        detail: String,
+    },
+    /// The journal was written by another version of the format. Nothing was touched.
+    #[error(
+        "{}: the journal {} has format version {found}, this program knows version {supported}; nothing was touched: recover with the bytesplice that wrote it",
+        Shown(path),
+        Shown(journal)
+    )]
+    JournalVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its journal.
+        journal: PathBuf,
+        /// The version found.
+        found: u32,
+        /// The version this program writes and reads.
+        supported: u32,
+    },
+    /// The file is marked as being in a commit, but its journal is not where the mark says.
+    #[error(
+        "{}: is in the middle of a commit, but its journal {} is missing; nothing was touched: put the journal back, then run `bytesplice recover`",
+        Shown(path),
+        Shown(journal)
+    )]
+    JournalMissing {
+        /// The file.
+        path: PathBuf,
+        /// Where the journal should be.
+        journal: PathBuf,
+    },
+    /// No journal can be made in the file's directory.
+    #[error(
+        "{}: cannot create the journal {}: {source}; nothing was changed: make the directory writable, or use `--strategy direct`, which is not crash-safe",
+        Shown(path),
+        Shown(journal)
+    )]
+    JournalUnwritable {
+        /// The file.
+        path: PathBuf,
+        /// Where the journal was to be.
+        journal: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A system call failed.
+    #[error(
+        "{}: cannot {operation} ({len} bytes at offset {offset}): {source}; {state}",
+        Shown(path)
+    )]
+    Io {
+        /// The file that was read or written.
+        path: PathBuf,
+        /// What was tried.
+        operation: &'static str,
+        /// Where, in bytes.
+        offset: u64,
+        /// How much, in bytes.
+        len: u64,
+        /// The system's answer.
+        source: io::Error,
+        /// What the target holds now.
+        state: FileState,
+    },
+    /// An earlier commit through this handle failed, so that its view of the file is no longer right.
+    #[error("{}: an earlier commit through this handle failed; {state}", Shown(path))]
+    Poisoned {
+        /// The file.
+        path: PathBuf,
+        /// What the file holds now.
+        state: FileState,
+    },
+    /// The reader that an edit took its bytes from failed.
+    #[error("{}: cannot read the bytes to insert: {source}; nothing was changed", Shown(path))]
+    Content {
+        /// The file that was to get the bytes.
+        path: PathBuf,
+        /// The reader's answer.
+        source: io::Error,
+    },
+}
+
+/// What a file holds after an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileState {
+    /// The old contents.
+    Unchanged,
+    /// The commit point was passed, or may have been: the next open finishes the commit.
+    Recoverable {
+        /// The journal that knows how.
+        journal: PathBuf,
+    },
+    /// The commit is done and the file holds the new contents.
+    Committed,
+    /// A `direct` or unsynced commit was cut: neither old nor new.
+    Damaged,
+}
+
+impl fmt::Display for FileState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unchanged => out.write_str("the file is unchanged"),
+            Self::Recoverable { journal } => write!(
+                out,
+                "the commit was cut short and its journal kept: solve the cause, then run `bytesplice recover` on \
+                 the file (journal: {})",
+                Shown(journal)
+            ),
+            Self::Committed => out.write_str("the file holds the new contents"),
+            Self::Damaged => out.write_str(
+                "the file was being changed without a journal and is now neither old nor new: restore it from a backup",
+            ),
+        }
+    }
+}
+
+impl Error {
+    /// What the file holds after this error.
+    ///
+    /// ```
+    /// use bytesplice::{Error, FileState, SpliceFile};
+    /// let error = SpliceFile::open("/no/such/file").unwrap_err();
+    /// assert!(matches!(error, Error::Open { .. }));
+    /// assert_eq!(error.file_state(), FileState::Unchanged);
+    /// ```
+    #[must_use]
+    pub fn file_state(&self) -> FileState {
+        match self {
+            Self::NoSpace { state, .. }
+            | Self::SizeLimit { state, .. }
+            | Self::Io { state, .. }
+            | Self::Poisoned { state, .. } => state.clone(),
+            Self::NeedsRecovery { journal, .. }
+            | Self::JournalCorrupt { journal, .. }
+            | Self::JournalMissing { journal, .. }
+            | Self::JournalVersion { journal, .. } => {
+                FileState::Recoverable { journal: journal.clone() }
+            }
+            _ => FileState::Unchanged,
+        }
+    }
+}
+
+/// A path for a message: lossy, and with control characters escaped so that a file name cannot drive a terminal.
+struct Shown<'a>(&'a Path);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.to_string_lossy().chars() {
+            if character.is_control() {
+                write!(out, "{}", character.escape_default())?;
+            } else {
+                write!(out, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,3 @@
+mod piece;
+
+pub(crate) use piece::{Piece, Source};
