@@ -5,7 +5,9 @@ use super::array::PieceArray;
 
 /// Most pieces of a leaf, and most children of an inner node. Even, and at most 256.
 ///
-/// Tiny under test, so that short inputs make deep trees.
+/// A million random insertions take the same time, within the noise, with 32, 64 and 128: waiting
+/// for memory dominates. More makes iteration faster and the copy after a snapshot larger. Tiny
+/// under test, so that short inputs make deep trees.
 pub(super) const CAPACITY: usize = if cfg!(test) { 4 } else { 64 };
 
 /// Least entries of a node that is not the root. Two halves of an overfull node always have them.
