@@ -7,8 +7,12 @@ compile_error!(
      fsync of directories and descriptors that can be reopened"
 );
 
+mod commit;
 mod error;
 mod pieces;
 mod range;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+mod storage;
 
 pub use error::{Error, FileState, Result};

@@ -1,0 +1,85 @@
+use std::io;
+
+/// Why a commit or a recovery stopped. The face turns it into an [`crate::Error`] that names the paths.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// A system call failed.
+    Io(IoFailure),
+    /// Others changed the target, or a source of literals; nothing was changed.
+    Changed(Box<crate::Error>),
+    /// The journal is damaged; nothing was touched.
+    Corrupt(String),
+    /// The journal is of another file; nothing was touched.
+    WrongFile(String),
+    /// The journal has another version; nothing was touched.
+    Version(u32),
+    /// The target is marked, but has no journal; nothing was touched.
+    JournalMissing,
+}
+
+/// A system call that failed, and what it left.
+#[derive(Debug)]
+pub(crate) struct IoFailure {
+    /// What the call was made on.
+    pub object: Object,
+    /// What was tried, as in "cannot …".
+    pub operation: &'static str,
+    /// Where, in bytes.
+    pub offset: u64,
+    /// How much, in bytes.
+    pub len: u64,
+    /// The system's answer.
+    pub source: io::Error,
+    /// How far the commit was.
+    pub stage: Stage,
+}
+
+/// What a failed call was made on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// The file that is committed.
+    Target,
+    /// Its journal.
+    Journal,
+    /// The directory of the journal.
+    Directory,
+    /// Where new bytes come from.
+    Literals,
+}
+
+/// How far a commit was when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The old contents are in place and no journal is left.
+    Unchanged,
+    /// The next open decides by the journal: old or new.
+    Recoverable,
+    /// The new contents are in place.
+    Committed,
+    /// Bytes were written without a journal.
+    Damaged,
+}
+
+/// Attaches what was tried to a failed call.
+pub(crate) trait Attempt<T> {
+    /// For a call on `object` that would `operation` the bytes `offset..offset + len`.
+    fn attempt(self, object: Object, operation: &'static str, offset: u64, len: u64) -> Result<T, Failure>;
+}
+
+impl<T> Attempt<T> for io::Result<T> {
+    fn attempt(self, object: Object, operation: &'static str, offset: u64, len: u64) -> Result<T, Failure> {
+        self.map_err(|source| {
+            Failure::Io(IoFailure { object, operation, offset, len, source, stage: Stage::Recoverable })
+        })
+    }
+}
+
+impl Failure {
+    /// The same failure, known to have left the commit at `stage`.
+    pub fn at(mut self, stage: Stage) -> Self {
+        if let Self::Io(failure) = &mut self {
+            failure.stage = stage;
+        }
+        self
+    }
+}

@@ -1,0 +1,12 @@
+//! From pieces to a file that holds them: the plan, the order of its moves, the journal and its recovery.
+
+pub(crate) mod engine;
+pub(crate) mod failure;
+pub(crate) mod journal;
+pub(crate) mod literals;
+pub(crate) mod order;
+pub(crate) mod payload;
+pub(crate) mod plan;
+pub(crate) mod recover;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) mod sabotage;

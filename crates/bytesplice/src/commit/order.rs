@@ -1,0 +1,210 @@
+//! Which pieces of the original can move in place, and in which order blocks are written.
+//!
+//! # Kept pieces
+//! In-place moves need the kept pieces to come in the order of the old file, without overlap. Insertions, removals
+//! and replacements never disturb that order; copies and reorderings do. [`kept_in_order`] picks the order-preserving
+//! subset that keeps most bytes where they are cheap; what is left out is written like new bytes, read from the old
+//! file before anything moves. (The general problem is "In-Place Reconstruction of Version Differences", Burns,
+//! Stockmeyer, Long, TKDE 2003: breaking cycles by stashing.)
+//!
+//! # The order of blocks
+//! Let a *dirty* block be one whose contents change. Every dirty block falls into one class:
+//! - **U** reads some higher block. U blocks are written first, ascending.
+//! - **D** reads some lower block and no higher one. D blocks come next, descending.
+//! - **S** reads nothing but itself. S blocks come last, in any order.
+//!
+//! No block is then overwritten before all its readers are done. Kept pieces are in order, so what a higher
+//! destination reads lies higher in the old file:
+//! - U against U: let b read c with c below b and both in U, so that c would be written first. But c reads a block
+//!   above c, hence every destination after c reads above that, and b cannot read c.
+//! - U against D: let the D block b read the U block u. u reads above u, and u lies below b (b reads no higher block),
+//!   so b reads above u too: contradiction.
+//! - D against D: a D block reads lower blocks only, and those are written later.
+//! - S is last, and is read by earlier classes only.
+//!
+//! (Writing an insertion ascending, or new bytes first, destroys data; the crash tests have both as sabotages.)
+
+use std::cmp::Ordering;
+
+use crate::pieces::{Piece, Source};
+
+/// Class of a dirty block, in the order of writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// Reads a higher block: written ascending.
+    Up,
+    /// Reads a lower block only: written descending.
+    Down,
+    /// Reads no other block.
+    Still,
+}
+
+/// A part of the new file: where it goes and, if it is kept, where it lies in the old file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Offset in the new file.
+    pub destination: u64,
+    /// Number of bytes.
+    pub len: u64,
+    /// Offset in the old file, if the bytes come from there.
+    pub source: Option<u64>,
+}
+
+impl Segment {
+    fn end(self) -> u64 {
+        self.destination + self.len
+    }
+}
+
+/// Dirty blocks that follow each other and are of one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Number of the first block.
+    pub first: u64,
+    /// How many blocks.
+    pub count: u64,
+    /// Their class.
+    pub class: Class,
+    /// How far the bytes move when all blocks move alike; none for a block of mixed contents.
+    pub shift: Option<u64>,
+}
+
+/// For every piece of the new file, in order: whether it is kept, that is, moved in place. O(n) when the pieces of
+/// the original are in order, O(n log n) otherwise.
+pub(crate) fn kept_in_order(pieces: &[Piece]) -> Vec<bool> {
+    let original = |piece: &Piece| piece.source == Source::Original;
+    let mut reached = 0;
+    let in_order = pieces.iter().filter(|piece| original(piece)).all(|piece| {
+        let follows = piece.offset >= reached;
+        reached = piece.offset + piece.len;
+        follows
+    });
+    if in_order {
+        return pieces.iter().map(original).collect();
+    }
+    heaviest_chain(pieces)
+}
+
+/// The chain of non-overlapping, ascending original pieces with the largest weight, by a Fenwick tree of prefix
+/// maxima over the ends of the pieces. Bytes that need not move at all weigh double.
+fn heaviest_chain(pieces: &[Piece]) -> Vec<bool> {
+    struct Candidate {
+        index: usize,
+        start: u64,
+        end: u64,
+        weight: u128,
+        before: Option<usize>,
+    }
+    let mut candidates: Vec<Candidate> = Vec::new();
+    let mut destination = 0;
+    for (index, piece) in pieces.iter().enumerate() {
+        if piece.source == Source::Original {
+            let factor = if piece.offset == destination { 2 } else { 1 };
+            candidates.push(Candidate {
+                index,
+                start: piece.offset,
+                end: piece.offset + piece.len,
+                weight: u128::from(piece.len) * factor,
+                before: None,
+            });
+        }
+        destination += piece.len;
+    }
+    let mut ends: Vec<u64> = candidates.iter().map(|candidate| candidate.end).collect();
+    ends.sort_unstable();
+    ends.dedup();
+
+    // best[i]: the heaviest chain among those whose last piece ends at one of the ends that node i covers.
+    let mut best: Vec<Option<(u128, usize)>> = vec![None; ends.len() + 1];
+    let heavier = |left: Option<(u128, usize)>, right: Option<(u128, usize)>| match (left, right) {
+        (Some(one), Some(other)) if one.0.cmp(&other.0) == Ordering::Less => Some(other),
+        (None, other) => other,
+        (one, _) => one,
+    };
+    for number in 0..candidates.len() {
+        let mut node = ends.partition_point(|&end| end <= candidates[number].start);
+        let mut chain = None;
+        while node > 0 {
+            chain = heavier(chain, best[node]);
+            node &= node - 1;
+        }
+        if let Some((weight, before)) = chain {
+            candidates[number].weight += weight;
+            candidates[number].before = Some(before);
+        }
+        let mut node = ends.partition_point(|&end| end < candidates[number].end) + 1;
+        while node <= ends.len() {
+            best[node] = heavier(best[node], Some((candidates[number].weight, number)));
+            node += node & node.wrapping_neg();
+        }
+    }
+
+    let mut kept = vec![false; pieces.len()];
+    let mut next = (0..candidates.len()).max_by_key(|&number| candidates[number].weight);
+    while let Some(number) = next {
+        kept[candidates[number].index] = true;
+        next = candidates[number].before;
+    }
+    kept
+}
+
+/// The dirty blocks among `segments`, which are in order of destination, kept bytes ascending, and leave out only
+/// whole blocks (all of which stay). The last block may be cut short by the end of the file. O(segments).
+pub(crate) fn dirty_spans(segments: &[Segment], block: u64) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut index = 0;
+    let mut position = 0;
+    while index < segments.len() {
+        let segment = segments[index];
+        position = segment.destination.max(position);
+        let first = position / block;
+        if segment.end() - position >= block && position % block == 0 {
+            // Whole blocks of one segment.
+            let count = (segment.end() - position) / block;
+            let class = match segment.source {
+                None => Some(Class::Still),
+                Some(source) => match source.cmp(&segment.destination) {
+                    Ordering::Less => Some(Class::Down),
+                    Ordering::Greater => Some(Class::Up),
+                    Ordering::Equal => None,
+                },
+            };
+            if let Some(class) = class {
+                let shift = segment.source.map(|source| source.abs_diff(segment.destination));
+                spans.push(Span { first, count, class, shift });
+            }
+            position += count * block;
+        } else {
+            // One block shared by several segments, or cut short by the end of the file.
+            let end = (first + 1) * block;
+            let (mut up, mut down, mut dirty) = (false, false, false);
+            let shared = segments[index..].iter().take_while(|segment| segment.destination < end);
+            for segment in shared {
+                let from = segment.destination.max(first * block);
+                let to = segment.end().min(end);
+                dirty |= segment.source != Some(segment.destination);
+                if let Some(source) = segment.source {
+                    let lowest = (source + (from - segment.destination)) / block;
+                    let highest = (source + (to - segment.destination) - 1) / block;
+                    up |= highest > first;
+                    down |= lowest < first;
+                }
+            }
+            if dirty {
+                let class = if up {
+                    Class::Up
+                } else if down {
+                    Class::Down
+                } else {
+                    Class::Still
+                };
+                spans.push(Span { first, count: 1, class, shift: None });
+            }
+            position = end;
+        }
+        while index < segments.len() && segments[index].end() <= position {
+            index += 1;
+        }
+    }
+    spans
+}

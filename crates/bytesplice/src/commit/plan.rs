@@ -1,0 +1,356 @@
+use std::ops::Range;
+
+use super::order::{self, Class, Segment, Span};
+#[cfg(any(test, feature = "simulation"))]
+use super::sabotage::Sabotage;
+use crate::pieces::{Piece, Source};
+
+/// The sizes a plan and its journal are made with, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Geometry {
+    /// Unit of writing to the target: at least what the disk may tear.
+    pub block: u64,
+    /// Unit of the journal's layout.
+    pub page: u64,
+    /// Most bytes that one step writes, as a rule.
+    pub chunk: u64,
+    /// Most bytes that one step writes when they move further than that, so that it need save nothing.
+    pub longest_step: u64,
+    /// Most bytes read and written at a time.
+    pub buffer: u64,
+    /// The mistake that a crash test put in.
+    #[cfg(any(test, feature = "simulation"))]
+    pub sabotage: Option<Sabotage>,
+}
+
+impl Geometry {
+    /// What real files are committed with.
+    pub const REAL: Self = Self {
+        block: 4096,
+        page: 4096,
+        chunk: 8 << 20,
+        longest_step: 64 << 20,
+        // Buffers that fit the L2 cache move bytes fastest.
+        buffer: 1 << 20,
+        #[cfg(any(test, feature = "simulation"))]
+        sabotage: None,
+    };
+}
+
+/// Where a run of the new file comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// From this offset of the old file.
+    Kept(u64),
+    /// From this offset of the literals: the new bytes, one after the other.
+    Literal(u64),
+    /// One byte, repeated.
+    Fill(u8),
+}
+
+/// A run of bytes of the new file, within dirty blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// Offset in the new file.
+    pub destination: u64,
+    /// Number of bytes.
+    pub len: u64,
+    /// Where they come from.
+    pub origin: Origin,
+}
+
+impl Run {
+    /// Offset after the last byte.
+    pub fn end(&self) -> u64 {
+        self.destination + self.len
+    }
+
+    /// Whether `next` goes on where this run ends, so that both can be one.
+    fn continues_in(&self, next: &Self) -> bool {
+        self.end() == next.destination
+            && match (self.origin, next.origin) {
+                (Origin::Kept(one), Origin::Kept(other)) | (Origin::Literal(one), Origin::Literal(other)) => {
+                    one + self.len == other
+                }
+                (Origin::Fill(one), Origin::Fill(other)) => one == other,
+                _ => false,
+            }
+    }
+}
+
+/// Blocks that are written between two watermarks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    /// All blocks of a step are of one class.
+    pub class: Class,
+    /// Byte ranges of whole blocks (but for the end of the file), in the order of writing.
+    pub ranges: Vec<Range<u64>>,
+}
+
+/// What a step reads from the old file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct StepReads {
+    /// Whole old blocks that the step also overwrites: they must be saved first. Ascending, in bytes.
+    pub overwritten: Vec<Range<u64>>,
+    /// The other bytes it reads. Ascending.
+    pub untouched: Vec<Range<u64>>,
+}
+
+/// How the old contents become the new ones in place: pure data, without any I/O.
+///
+/// Blocks that no run touches stay as they are. A plan is made from the pieces of the new contents, or again, in
+/// recovery, from the runs in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Length of the old contents.
+    pub old_len: u64,
+    /// Length of the new contents.
+    pub new_len: u64,
+    /// What the dirty blocks will hold, ascending by destination, without overlap.
+    pub runs: Vec<Run>,
+    /// The order of writing.
+    pub steps: Vec<Step>,
+    /// Number of literal bytes.
+    pub literal_len: u64,
+}
+
+impl Plan {
+    /// Plans the way from an old file of `old_len` bytes to `pieces`. Also gives the pieces that make up the
+    /// literals, in order. O(n) in the pieces, O(n log n) if they reorder the original.
+    pub fn new(pieces: &[Piece], old_len: u64, geometry: Geometry) -> (Self, Vec<Piece>) {
+        let kept = order::kept_in_order(pieces);
+        let mut segments = Vec::with_capacity(pieces.len());
+        let mut destination = 0;
+        for (piece, &kept) in pieces.iter().zip(&kept) {
+            segments.push(Segment { destination, len: piece.len, source: kept.then_some(piece.offset) });
+            destination += piece.len;
+        }
+        let new_len = destination;
+        let mut builder = RunBuilder::default();
+        let mut index = 0;
+        for span in order::dirty_spans(&segments, geometry.block) {
+            let range = bytes_of(&span, geometry.block, new_len);
+            while segments[index].destination + segments[index].len <= range.start {
+                index += 1;
+            }
+            for (segment, piece) in segments[index..].iter().zip(&pieces[index..]) {
+                if segment.destination >= range.end {
+                    break;
+                }
+                let from = range.start.max(segment.destination) - segment.destination;
+                let to = range.end.min(segment.destination + segment.len) - segment.destination;
+                // A still block is written from the journal alone, together with the bytes in it that stay.
+                let kept = segment.source.is_some() && span.class != Class::Still;
+                builder.push(segment.destination + from, piece.slice(from, to), kept);
+            }
+        }
+        let plan = Self::from_runs(builder.runs, old_len, new_len, geometry);
+        (plan, builder.literals)
+    }
+
+    /// The plan that these runs are. They must be ascending, and cover whole blocks up to the end of the file.
+    pub fn from_runs(runs: Vec<Run>, old_len: u64, new_len: u64, geometry: Geometry) -> Self {
+        let segments: Vec<Segment> = runs
+            .iter()
+            .map(|run| Segment {
+                destination: run.destination,
+                len: run.len,
+                source: match run.origin {
+                    Origin::Kept(source) => Some(source),
+                    Origin::Literal(_) | Origin::Fill(_) => None,
+                },
+            })
+            .collect();
+        let literal_len =
+            runs.iter().filter(|run| matches!(run.origin, Origin::Literal(_))).map(|run| run.len).sum();
+        let spans = order::dirty_spans(&segments, geometry.block);
+        let steps = steps(&spans, new_len, geometry);
+        Self { old_len, new_len, runs, steps, literal_len }
+    }
+
+    /// Whether the old contents are the new ones.
+    pub fn is_nothing(&self) -> bool {
+        self.steps.is_empty() && self.old_len == self.new_len
+    }
+
+    /// Whether no byte of the old file changes its offset by this plan.
+    pub fn nothing_moves(&self) -> bool {
+        self.steps.iter().all(|step| step.class == Class::Still)
+    }
+
+    /// Length of the file while blocks are written.
+    pub fn working_len(&self) -> u64 {
+        self.old_len.max(self.new_len)
+    }
+
+    /// Bytes written to the target.
+    pub fn bytes_to_write(&self) -> u64 {
+        self.runs.iter().map(|run| run.len).sum()
+    }
+
+    /// The runs that overlap `range`, whole.
+    pub fn runs_in(&self, range: &Range<u64>) -> &[Run] {
+        let first = self.runs.partition_point(|run| run.end() <= range.start);
+        let count = self.runs[first..].partition_point(|run| run.destination < range.end);
+        &self.runs[first..first + count]
+    }
+
+    /// What a step reads from the old file. O(runs in the step).
+    pub fn reads(&self, step: &Step, block: u64) -> StepReads {
+        let mut sources = Vec::new();
+        let mut written = step.ranges.clone();
+        written.sort_unstable_by_key(|range| range.start);
+        for range in &written {
+            for run in self.runs_in(range) {
+                if let Origin::Kept(source) = run.origin {
+                    let from = range.start.max(run.destination) - run.destination;
+                    let to = range.end.min(run.end()) - run.destination;
+                    push_merged(&mut sources, source + from..source + to);
+                }
+            }
+        }
+        let mut reads = StepReads::default();
+        let mut index = 0;
+        for source in &sources {
+            let mut position = source.start;
+            while index < written.len() && block_end(written[index].end, block) <= source.start {
+                index += 1;
+            }
+            let mut at = index;
+            while position < source.end {
+                // The next written range that overlaps the rest of this source.
+                match written.get(at).filter(|range| range.start < source.end) {
+                    Some(range) => {
+                        let range_end = block_end(range.end, block);
+                        if position < range.start {
+                            push_merged(&mut reads.untouched, position..range.start);
+                            position = range.start;
+                        }
+                        let end = range_end.min(source.end);
+                        let whole = position / block * block..block_end(end, block).min(self.old_len);
+                        push_merged(&mut reads.overwritten, whole);
+                        position = end;
+                        at += 1;
+                    }
+                    None => {
+                        push_merged(&mut reads.untouched, position..source.end);
+                        position = source.end;
+                    }
+                }
+            }
+        }
+        reads
+    }
+}
+
+/// Collects runs, and the pieces of their literals.
+#[derive(Default)]
+struct RunBuilder {
+    runs: Vec<Run>,
+    literals: Vec<Piece>,
+    literal_len: u64,
+}
+
+impl RunBuilder {
+    fn push(&mut self, destination: u64, piece: Piece, kept: bool) {
+        let origin = match piece.source {
+            _ if kept => Origin::Kept(piece.offset),
+            Source::Fill(byte) => Origin::Fill(byte),
+            Source::Original | Source::Added | Source::File(_) => {
+                let offset = self.literal_len;
+                self.literal_len += piece.len;
+                match self.literals.last_mut() {
+                    Some(last) if last.continues_in(piece) => last.len += piece.len,
+                    _ => self.literals.push(piece),
+                }
+                Origin::Literal(offset)
+            }
+        };
+        let run = Run { destination, len: piece.len, origin };
+        match self.runs.last_mut() {
+            Some(last) if last.continues_in(&run) => last.len += run.len,
+            _ => self.runs.push(run),
+        }
+    }
+}
+
+/// Cuts the spans into steps, in the order of writing.
+fn steps(spans: &[Span], new_len: u64, geometry: Geometry) -> Vec<Step> {
+    let mut ordered: Vec<&Span> = Vec::with_capacity(spans.len());
+    for class in [Class::Up, Class::Down, Class::Still] {
+        let of_class = spans.iter().filter(|span| span.class == class);
+        if class == Class::Down { ordered.extend(of_class.rev()) } else { ordered.extend(of_class) }
+    }
+    #[cfg(any(test, feature = "simulation"))]
+    sabotage_order(&mut ordered, geometry);
+
+    let mut steps: Vec<Step> = Vec::new();
+    let (mut written, mut limit) = (0, 0);
+    for span in ordered {
+        let (mut first, mut end) = (span.first, span.first + span.count);
+        while first < end {
+            limit = limit.min(longest_step(span, geometry));
+            if written + geometry.block > limit || steps.last().is_none_or(|step| step.class != span.class) {
+                steps.push(Step { class: span.class, ranges: Vec::new() });
+                (written, limit) = (0, longest_step(span, geometry));
+            }
+            let count = (end - first).min((limit - written) / geometry.block);
+            let blocks = if span.class == Class::Down {
+                end -= count;
+                end..end + count
+            } else {
+                first += count;
+                first - count..first
+            };
+            written += count * geometry.block;
+            let range = blocks.start * geometry.block..(blocks.end * geometry.block).min(new_len);
+            if let Some(step) = steps.last_mut() {
+                match step.ranges.last_mut() {
+                    Some(last) if last.end == range.start => last.end = range.end,
+                    Some(last) if range.end == last.start => last.start = range.start,
+                    _ => step.ranges.push(range),
+                }
+            }
+        }
+    }
+    steps
+}
+
+/// Most bytes that a step with blocks of this span may write.
+fn longest_step(span: &Span, geometry: Geometry) -> u64 {
+    match span.shift {
+        // Still blocks are redone from the journal alone, however many they are.
+        _ if span.class == Class::Still => u64::MAX,
+        // A step that is shorter than its bytes move reads nothing that it writes, and need save nothing.
+        Some(shift) => shift.clamp(geometry.chunk, geometry.longest_step),
+        None => geometry.chunk,
+    }
+}
+
+/// The bytes of a span's blocks; the last block may be cut short by the end of the file.
+fn bytes_of(span: &Span, block: u64, new_len: u64) -> Range<u64> {
+    span.first * block..((span.first + span.count) * block).min(new_len)
+}
+
+/// Rounds up to the end of a block.
+fn block_end(offset: u64, block: u64) -> u64 {
+    offset.div_ceil(block) * block
+}
+
+/// Appends a range to an ascending list, joining it with the last one if they touch.
+fn push_merged(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
+    match ranges.last_mut() {
+        Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+        _ => ranges.push(range),
+    }
+}
+
+#[cfg(any(test, feature = "simulation"))]
+fn sabotage_order(ordered: &mut [&Span], geometry: Geometry) {
+    match geometry.sabotage {
+        Some(Sabotage::LiteralsFirst) => ordered.sort_by_key(|span| span.class != Class::Still),
+        Some(Sabotage::AscendingOnly) => ordered.sort_by_key(|span| span.first),
+        Some(Sabotage::DescendingOnly) => ordered.sort_by_key(|span| std::cmp::Reverse(span.first)),
+        _ => {}
+    }
+}

@@ -1,0 +1,74 @@
+/// A mistake put into the protocol on purpose, to show that the crash tests would catch it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sabotage {
+    /// The target is not synced before the commit starts, though others may have written to it.
+    NoInitialSync,
+    /// The journal is not synced before it is relied on.
+    NoPreparedSync,
+    /// The directory is not synced after the journal was created.
+    NoDirectorySyncAfterCreate,
+    /// The directory is not synced after the journal was removed, so that an old one may come back.
+    NoDirectorySyncAfterRemove,
+    /// A record is not synced before its step overwrites blocks.
+    NoRecordSync,
+    /// A step is not synced before the next record says it is done.
+    NoStepSync,
+    /// The target is not synced before the journal is removed.
+    NoFinalSync,
+    /// The file is cut before the END record is durable.
+    TruncateBeforeEnd,
+    /// Both records, and their saved blocks, share one slot.
+    OneSlot,
+    /// Records of another journal are believed.
+    NoNonce,
+    /// Less than whole blocks are written.
+    PartialBlocks,
+    /// The blocks that a step both reads and writes are not saved.
+    NoSavedBlocks,
+    /// Recovery writes the record it stands on again, from the half-written file.
+    RewriteRecord,
+    /// The journal is removed when the commit fails in the middle.
+    RemoveJournalOnError,
+    /// A failed sync is tried again and believed.
+    RetryFailedSync,
+    /// All blocks are written ascending.
+    AscendingOnly,
+    /// All blocks are written descending.
+    DescendingOnly,
+    /// New bytes are written before the moves.
+    LiteralsFirst,
+    /// The file is lengthened only after the commit point and never by recovery.
+    GrowLate,
+    /// The inode is marked before the journal is durable.
+    MarkBeforeJournal,
+    /// The journal is removed before the mark is.
+    JournalRemovedBeforeMark,
+}
+
+impl Sabotage {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::NoInitialSync,
+        Self::NoPreparedSync,
+        Self::NoDirectorySyncAfterCreate,
+        Self::NoDirectorySyncAfterRemove,
+        Self::NoRecordSync,
+        Self::NoStepSync,
+        Self::NoFinalSync,
+        Self::TruncateBeforeEnd,
+        Self::OneSlot,
+        Self::NoNonce,
+        Self::PartialBlocks,
+        Self::NoSavedBlocks,
+        Self::RewriteRecord,
+        Self::RemoveJournalOnError,
+        Self::RetryFailedSync,
+        Self::AscendingOnly,
+        Self::DescendingOnly,
+        Self::LiteralsFirst,
+        Self::GrowLate,
+        Self::MarkBeforeJournal,
+        Self::JournalRemovedBeforeMark,
+    ];
+}

@@ -1,0 +1,366 @@
+//! The crash simulator: random edits, committed on a disk that forgets, with a crash at every operation, and again at
+//! every operation of the recovery.
+//!
+//! The expected contents come from the edits by `Vec<u8>`, never from the plan.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::{AddAssign, Range};
+
+use crate::commit::engine::Engine;
+use crate::commit::failure::{Failure, Stage};
+use crate::commit::literals::{PieceLiterals, Sources};
+use crate::commit::plan::{Geometry, Plan};
+pub use crate::commit::sabotage::Sabotage;
+use crate::pieces::{Piece, PieceTree, Source};
+use crate::storage::simulated::{Chance, CrashPoint, Fault, History, SECTOR, SimulatedStorage, Wreck};
+use crate::storage::{Storage, StorageFile};
+
+/// What an exploration saw.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Edited files committed (once or twice each).
+    pub cases: u64,
+    /// States of the disk after a crash of a commit, each recovered and compared.
+    pub states: u64,
+    /// States of the disk after a crash of such a recovery, each recovered and compared.
+    pub nested: u64,
+    /// Calls that were made to fail.
+    pub faults: u64,
+    /// What was wrong, at most a few.
+    pub wrong: Vec<String>,
+}
+
+impl AddAssign for Report {
+    fn add_assign(&mut self, other: Self) {
+        self.cases += other.cases;
+        self.states += other.states;
+        self.nested += other.nested;
+        self.faults += other.faults;
+        self.wrong.extend(other.wrong);
+    }
+}
+
+/// Explores one case: one file, one or two commits, crashes at every operation. The same seed gives the same case.
+#[must_use]
+pub fn explore(seed: u64, sabotage: Option<Sabotage>) -> Report {
+    let mut report = Report { cases: 1, ..Report::default() };
+    let mut case = Case::new(seed, sabotage);
+    if let Err(wrong) = case.run(&mut report) {
+        report.wrong.push(format!("seed {seed}: {wrong}"));
+    }
+    report
+}
+
+/// The contents of a file, its edits, and how to commit them.
+struct Case {
+    chance: Chance,
+    geometry: Geometry,
+    sabotage: Option<Sabotage>,
+    old: Vec<u8>,
+    /// What others wrote before the commit, without a sync.
+    written_by_others: Option<Range<usize>>,
+    edits: Vec<Edits>,
+    markable: bool,
+    fault: bool,
+}
+
+/// Edits of one commit: as pieces, and as the bytes that they make.
+struct Edits {
+    tree: PieceTree,
+    added: Vec<u8>,
+    new: Vec<u8>,
+}
+
+/// What the file may hold after a crash up to a position in the history.
+struct Expected<'a> {
+    before: usize,
+    contents: Vec<&'a [u8]>,
+}
+
+impl Case {
+    fn new(seed: u64, sabotage: Option<Sabotage>) -> Self {
+        let mut chance = Chance::new(seed);
+        let block = SECTOR as u64 * (1 + chance.below(3));
+        let chunk = block * (1 + chance.below(3));
+        let geometry = Geometry {
+            block,
+            page: 128,
+            chunk,
+            longest_step: chunk * (1 + chance.below(3)),
+            buffer: block * (1 + chance.below(4)),
+            sabotage,
+        };
+        let len = match chance.below(8) {
+            0 => 0,
+            1 => block * chance.below(6),
+            _ => chance.below(block * 9),
+        };
+        let old: Vec<u8> = (0..len).map(|_| b'a' + chance.below(26) as u8).collect();
+        let written_by_others = (len > 0 && chance.below(3) == 0).then(|| {
+            let start = chance.below(len) as usize;
+            start..start + 1 + chance.below(len - start as u64) as usize
+        });
+        let first = Edits::random(&old, &mut chance);
+        let mut edits = vec![first];
+        if chance.below(2) == 0 {
+            let second = Edits::random(&edits[0].new, &mut chance);
+            edits.push(second);
+        }
+        let markable = chance.below(4) > 0;
+        let fault = chance.below(3) == 0;
+        Self { chance, geometry, sabotage, old, written_by_others, edits, markable, fault }
+    }
+
+    fn run(&mut self, report: &mut Report) -> Result<(), String> {
+        if self.fault {
+            self.run_with_fault(report)
+        } else {
+            self.run_commits(report)
+        }
+    }
+
+    /// One or two commits, with a crash anywhere in them.
+    fn run_commits(&mut self, report: &mut Report) -> Result<(), String> {
+        let mut on_disk = self.old.clone();
+        if let Some(range) = &self.written_by_others {
+            on_disk[range.clone()].fill(b'?');
+        }
+        let wreck = Wreck::fresh(on_disk, self.markable);
+        let storage = SimulatedStorage::boot(&wreck, self.sabotage, Fault::None);
+        if let Some(range) = &self.written_by_others {
+            let written = storage.target().write_all_at(&self.old[range.clone()], range.start as u64);
+            written.map_err(|error| error.to_string())?;
+        }
+        let mut expected = Vec::new();
+        let mut old: &[u8] = &self.old;
+        for (number, edits) in self.edits.iter().enumerate() {
+            let nonce = 1000 + number as u64;
+            edits.commit(&storage, self.geometry, nonce).map_err(|failure| format!("commit: {failure:?}"))?;
+            if storage.seen().contents() != edits.new {
+                return Err("the commit wrote wrong bytes, without any crash".into());
+            }
+            expected.push(Expected { before: storage.operations(), contents: vec![old, &edits.new] });
+            old = &edits.new;
+        }
+        expected.push(Expected { before: usize::MAX, contents: vec![old] });
+        let history = storage.history();
+        self.crash_everywhere(&history, &expected, report)
+    }
+
+    /// One commit in which one call fails, and then a recovery without a reboot; with a crash anywhere in them.
+    fn run_with_fault(&mut self, report: &mut Report) -> Result<(), String> {
+        let edits = &self.edits[0];
+        let wreck = Wreck::fresh(self.old.clone(), self.markable);
+        let rehearsal = SimulatedStorage::boot(&wreck, None, Fault::None);
+        let geometry = Geometry { sabotage: None, ..self.geometry };
+        edits.commit(&rehearsal, geometry, 1000).map_err(|failure| format!("rehearsal: {failure:?}"))?;
+        if rehearsal.attempts() == 0 {
+            return Ok(());
+        }
+        let fault = Fault::At(self.chance.below(rehearsal.attempts() as u64) as usize);
+        let storage = SimulatedStorage::boot(&wreck, self.sabotage, fault);
+        report.faults += 1;
+        let both = vec![&self.old[..], &edits.new];
+        let outcome = edits.commit(&storage, self.geometry, 1000);
+        let mut expected = vec![Expected { before: storage.operations(), contents: both.clone() }];
+        storage.set_fault(Fault::None);
+        match outcome {
+            Ok(()) => expected.push(Expected { before: usize::MAX, contents: vec![&edits.new] }),
+            Err(Failure::Io(failure)) => {
+                let seen = storage.seen();
+                let claimed: Option<&[u8]> = match failure.stage {
+                    Stage::Unchanged => Some(&self.old),
+                    Stage::Committed => Some(&edits.new),
+                    Stage::Recoverable => None,
+                    Stage::Damaged => return Err("a journaled commit says that it did damage".into()),
+                };
+                if claimed.is_some_and(|claimed| claimed != seen.contents()) {
+                    return Err(format!("{:?} claimed, but the file holds something else", failure.stage));
+                }
+                recover(&storage, self.geometry).map_err(|failure| format!("recovery: {failure:?}"))?;
+                let after = storage.seen();
+                let recovered = both.iter().find(|contents| **contents == after.contents());
+                let recovered = recovered.ok_or("recovery without a reboot made a mixture")?;
+                if claimed.is_some_and(|claimed| claimed != *recovered) {
+                    return Err(format!("{:?} claimed, but recovery did something else", failure.stage));
+                }
+                expected.push(Expected { before: storage.operations(), contents: claimed.map_or(both.clone(), |c| vec![c]) });
+                expected.push(Expected { before: usize::MAX, contents: vec![recovered] });
+            }
+            Err(failure) => return Err(format!("commit: {failure:?}")),
+        }
+        let history = storage.history();
+        self.written_by_others = None;
+        self.crash_everywhere(&history, &expected, report)
+    }
+
+    /// Draws states of the disk at every point of the history, and recovers each.
+    fn crash_everywhere(
+        &self,
+        history: &History,
+        expected: &[Expected<'_>],
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let mut chance = self.chance.clone();
+        let synced = history.first_target_sync();
+        let mut point = history.start();
+        loop {
+            let position = point.position();
+            let allowed = expected.iter().find(|expected| position < expected.before);
+            let allowed = allowed.map_or(&[][..], |expected| &expected.contents);
+            let loose = if position < synced { self.written_by_others.as_ref() } else { None };
+            for _ in 0..6 {
+                report.states += 1;
+                self.crash_once(&point, allowed, loose, &mut chance, report).map_err(|wrong| {
+                    format!("after operation {position} of {}: {wrong}", history.len())
+                })?;
+            }
+            if !point.advance() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One state after a crash, its recovery, and crashes in that.
+    fn crash_once(
+        &self,
+        point: &CrashPoint<'_>,
+        allowed: &[&[u8]],
+        loose: Option<&Range<usize>>,
+        chance: &mut Chance,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let wreck = point.crash(chance);
+        let storage = SimulatedStorage::boot(&wreck, self.sabotage, Fault::None);
+        recover(&storage, self.geometry).map_err(|failure| format!("recovery: {failure:?}"))?;
+        let recovered = storage.seen();
+        check(&recovered, allowed, loose).map_err(|wrong| format!("recovery: {wrong}"))?;
+
+        let history = storage.history();
+        let mut nested = history.start();
+        let stop = chance.below(history.len() as u64 + 1) as usize;
+        loop {
+            let end = nested.position() == history.len();
+            if nested.position() == stop || end {
+                report.nested += 1;
+                let again = SimulatedStorage::boot(&nested.crash(chance), self.sabotage, Fault::None);
+                recover(&again, self.geometry).map_err(|failure| format!("second recovery: {failure:?}"))?;
+                // Once a recovery has returned, its outcome is for good.
+                let outcome = [recovered.contents()];
+                let allowed = if end { &outcome } else { allowed };
+                check(&again.seen(), allowed, loose).map_err(|wrong| format!("second recovery: {wrong}"))?;
+            }
+            if !nested.advance() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Whether a recovered disk holds one of the allowed contents, and nothing beside it.
+fn check(recovered: &Wreck, allowed: &[&[u8]], loose: Option<&Range<usize>>) -> Result<(), String> {
+    if !recovered.is_clean() {
+        return Err("a journal or a mark is left".into());
+    }
+    let contents = recovered.contents();
+    let fits = |allowed: &&[u8]| match loose {
+        None => contents == *allowed,
+        // Not synced when the crash came: these sectors may hold anything.
+        Some(loose) => {
+            let loose = loose.start / SECTOR * SECTOR..loose.end.next_multiple_of(SECTOR);
+            contents.len() == allowed.len()
+                && contents.iter().zip(*allowed).enumerate().all(|(index, (is, should))| {
+                    loose.contains(&index) || is == should
+                })
+        }
+    };
+    if allowed.iter().any(fits) {
+        return Ok(());
+    }
+    Err(format!("the file holds {:?}, expected {:?}", text(contents), allowed.iter().map(|c| text(c)).collect::<Vec<_>>()))
+}
+
+fn text(contents: &[u8]) -> String {
+    contents.escape_ascii().to_string()
+}
+
+fn recover(storage: &SimulatedStorage, geometry: Geometry) -> Result<(), Failure> {
+    Engine { storage, geometry, progress: &mut |_| {} }.recover(false).map(|_| ())
+}
+
+impl Edits {
+    /// A few random splices, done to pieces and to bytes.
+    fn random(old: &[u8], chance: &mut Chance) -> Self {
+        let mut tree = PieceTree::from_pieces([Piece::new(Source::Original, 0, old.len() as u64)]);
+        let mut added = Vec::new();
+        let mut new = old.to_vec();
+        for _ in 0..1 + chance.below(5) {
+            let start = chance.below(new.len() as u64 + 1);
+            let longest = if chance.below(3) == 0 { new.len() as u64 } else { 40 };
+            let end = match chance.below(3) {
+                0 => start,
+                _ => start + chance.below((new.len() as u64 - start).min(longest) + 1),
+            };
+            let longest = if chance.below(3) == 0 { 200 } else { 24 };
+            let len = chance.below(longest);
+            let (piece, bytes) = match chance.below(8) {
+                0 => (None, Vec::new()),
+                1 => (Some(Piece::new(Source::Fill(b'#'), 0, len)), vec![b'#'; len as usize]),
+                2 if !old.is_empty() => {
+                    let from = chance.below(old.len() as u64);
+                    let len = len.min(old.len() as u64 - from);
+                    let bytes = old[from as usize..(from + len) as usize].to_vec();
+                    (Some(Piece::new(Source::Original, from, len)), bytes)
+                }
+                // Of equal length: nothing moves.
+                3 | 4 => {
+                    let bytes: Vec<u8> = (start..end).map(|_| b'A' + chance.below(26) as u8).collect();
+                    added.extend_from_slice(&bytes);
+                    let offset = (added.len() - bytes.len()) as u64;
+                    (Some(Piece::new(Source::Added, offset, bytes.len() as u64)), bytes)
+                }
+                _ => {
+                    let bytes: Vec<u8> = (0..len).map(|_| b'A' + chance.below(26) as u8).collect();
+                    added.extend_from_slice(&bytes);
+                    let offset = (added.len() - bytes.len()) as u64;
+                    (Some(Piece::new(Source::Added, offset, len)), bytes)
+                }
+            };
+            tree.splice(start..end, piece);
+            new.splice(start as usize..end as usize, bytes);
+        }
+        Self { tree, added, new }
+    }
+
+    fn commit(&self, storage: &SimulatedStorage, geometry: Geometry, nonce: u64) -> Result<(), Failure> {
+        let pieces: Vec<Piece> = self.tree.iter().collect();
+        let seen = storage.seen();
+        let (plan, literals) = Plan::new(&pieces, seen.contents().len() as u64, geometry);
+        if plan.is_nothing() {
+            return Ok(());
+        }
+        let sources = Memory { original: RefCell::new(seen.contents().to_vec()), added: &self.added };
+        let literals = PieceLiterals::new(&literals, &sources);
+        Engine { storage, geometry, progress: &mut |_| {} }.commit(&plan, &literals, nonce, &mut || Ok(()))
+    }
+}
+
+/// The sources of the edits, in memory.
+struct Memory<'a> {
+    original: RefCell<Vec<u8>>,
+    added: &'a [u8],
+}
+
+impl Sources for Memory<'_> {
+    fn read_exact_at(&self, source: Source, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let range = offset as usize..offset as usize + buffer.len();
+        match source {
+            Source::Original => buffer.copy_from_slice(&self.original.borrow()[range]),
+            Source::Added => buffer.copy_from_slice(&self.added[range]),
+            Source::File(_) => return Err(io::ErrorKind::NotFound.into()),
+            Source::Fill(byte) => buffer.fill(byte),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! What a commit needs from the system, and the only seam at which tests replace it.
+//!
+//! [`Storage`] is one target file, the journal beside it and the directory that names the journal. The engine is
+//! generic over it: [`os`] is the real thing, [`simulated`] forgets what was not synced.
+
+use std::io;
+
+pub(crate) mod os;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) mod simulated;
+
+/// A file that is read and written at offsets. Offsets and lengths are bytes.
+pub(crate) trait StorageFile {
+    /// What stays the same for this inode over every remount and every write.
+    fn inode(&self) -> io::Result<InodeIdentity>;
+
+    /// Length of the file.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Fills `buffer` from `offset` on; `UnexpectedEof` when the file ends before.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`; the file grows when they reach past its end.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Cuts or lengthens (with zeros) the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes contents and length durable (fdatasync).
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Makes contents, length and marks durable (fsync).
+    fn sync_all(&self) -> io::Result<()>;
+
+    /// Drops what is cached and clean, so that reads come from the disk. A hint: it cannot fail.
+    fn forget_cached(&self);
+
+    /// Tells the system that the range will be read soon. A hint: it cannot fail.
+    fn will_read(&self, offset: u64, len: u64);
+}
+
+/// A target file with its journal.
+pub(crate) trait Storage {
+    /// Both the target and the journal.
+    type File: StorageFile;
+
+    /// The file that is committed.
+    fn target(&self) -> &Self::File;
+
+    /// Allocates the blocks of `offset..offset + len` of the target without changing its length, so that writing
+    /// them later cannot run out of space. File systems that cannot promise this answer success.
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// The mark on the target's inode.
+    fn mark(&self) -> io::Result<Mark>;
+
+    /// Puts a mark on the inode, durable after the target's next `sync_all`; false where inodes cannot be marked.
+    fn set_mark(&self, nonce: u64) -> io::Result<bool>;
+
+    /// Takes the mark off, durable after the target's next `sync_all`.
+    fn clear_mark(&self) -> io::Result<()>;
+
+    /// Creates the journal; `AlreadyExists` when there is one.
+    fn create_journal(&self) -> io::Result<Self::File>;
+
+    /// The journal, if there is one.
+    fn open_journal(&self) -> io::Result<Option<Self::File>>;
+
+    /// Unlinks the journal, durable after the next `sync_directory`.
+    fn remove_journal(&self) -> io::Result<()>;
+
+    /// Makes the creation or removal of the journal durable.
+    fn sync_directory(&self) -> io::Result<()>;
+}
+
+/// Tells one inode from another across reboots: never the device number, which changes with the next mount, nor
+/// modification times, which commits change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InodeIdentity {
+    /// Inode number.
+    pub inode: u64,
+    /// Birth of the inode in nanoseconds since 1970, where the file system knows it; else 0. An inode number is
+    /// used again after its file is deleted, a birth is not.
+    pub birth: u64,
+}
+
+/// The note on an inode that a commit is under way: it finds the journal again after a rename, and through another
+/// hard link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// The file system cannot mark inodes.
+    Unsupported,
+    /// No commit is under way.
+    Absent,
+    /// The commit whose journal has this nonce is under way.
+    Present(u64),
+}
