@@ -1,4 +1,7 @@
-//! A memory-mapped file that you can splice.
+//! A memory-mapped file that you can splice: insert, remove and replace bytes in the middle.
+//!
+//! A [`SpliceFile`] shows the bytes of a file and takes edits of any length anywhere. Nothing reaches the file before
+//! a commit; dropping the handle discards the edits.
 #![warn(missing_docs)]
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
@@ -7,8 +10,24 @@ compile_error!(
      fsync of directories and descriptors that can be reopened"
 );
 
+mod content;
 mod error;
+mod file;
+mod identity;
+mod lock;
+mod open;
+mod options;
 mod pieces;
 mod range;
+mod read;
+mod reader;
+mod regular;
+mod source;
 
+pub use content::Content;
 pub use error::{Error, FileState, Result};
+pub use file::SpliceFile;
+pub use options::{
+    CommitOptions, Durability, LockMode, OpenOptions, Progress, Strategy, UnknownStrategy,
+};
+pub use reader::{Chunks, Reader};
