@@ -370,3 +370,82 @@ impl fmt::Debug for SpliceFile {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn opened(contents: &str) -> (tempfile::NamedTempFile, SpliceFile) {
+        let target = tempfile::NamedTempFile::new().unwrap();
+        fs::write(target.path(), contents).unwrap();
+        let file = SpliceFile::open(target.path()).unwrap();
+        (target, file)
+    }
+
+    #[test]
+    fn an_unmet_expectation_is_remembered_until_discarded() {
+        let (_target, mut file) = opened("0123456789");
+        file.expect(2..5, "234").unwrap();
+        file.check_expectations().unwrap();
+        for (old, differs) in [("2x4", 3), ("23", 4), ("2345", 5), ("", 2)] {
+            let at_fault = |outcome: Result<()>| match outcome {
+                Err(Error::Unexpected { start: 2, end: 5, at, .. }) => at,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(at_fault(file.expect(2..5, old)), differs);
+            assert_eq!(at_fault(file.check_expectations()), differs);
+            file.discard();
+            file.check_expectations().unwrap();
+        }
+        let _ = file.expect(2..5, "abc");
+        let _ = file.expect(0..1, "x");
+        assert!(matches!(file.check_expectations(), Err(Error::Unexpected { start: 2, .. })));
+    }
+
+    #[test]
+    fn a_poisoned_handle_refuses_edits_and_reads() {
+        let (_target, mut file) = opened("0123456789");
+        file.poisoned = Some(FileState::Damaged);
+        let poisoned = |outcome: Result<()>| {
+            matches!(outcome, Err(Error::Poisoned { state: FileState::Damaged, .. }))
+        };
+        assert!(poisoned(file.append("x")));
+        assert!(poisoned(file.read_exact_at(&mut [0; 2], 0)));
+        assert!(poisoned(file.chunks(..).map(drop)));
+        assert!(poisoned(file.expect(0..1, "0")));
+        assert!(file.reader().read_to_end(&mut Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_handle_goes_on_from_what_a_commit_wrote() {
+        let (target, mut file) = opened("0123456789");
+        file.append("abc").unwrap();
+        fs::write(target.path(), "0123456789abc").unwrap();
+        file.start_over_from_disk().unwrap();
+        assert!(!file.is_modified());
+        file.remove(..9).unwrap();
+        let mut bytes = [0; 4];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(&bytes, b"9abc");
+        file.splice(.., Content::file(target.path()).unwrap()).unwrap();
+        assert!(!file.is_modified());
+    }
+
+    #[test]
+    fn one_source_file_is_held_open_once() {
+        let (_target, mut file) = opened("0123456789");
+        let other = tempfile::NamedTempFile::new().unwrap();
+        fs::write(other.path(), "abcdef").unwrap();
+        for at in 0..10 {
+            let content = Content::file_range(other.path(), at / 2..4).unwrap();
+            file.splice(at..at, content).unwrap();
+        }
+        assert_eq!(file.sources.len(), 1);
+        fs::write(other.path(), "abcdefg").unwrap();
+        assert!(matches!(file.sources[0].check_unchanged(), Err(Error::SourceChanged { .. })));
+        file.discard();
+        assert!(file.sources.is_empty());
+    }
+}

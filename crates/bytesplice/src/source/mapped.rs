@@ -119,3 +119,26 @@ impl SpliceFile {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_has_no_map_and_others_read_alike_both_ways() {
+        let target = tempfile::NamedTempFile::new().unwrap();
+        let open = || Arc::new(target.reopen().unwrap());
+        let empty = OriginalFile::new(open(), 0);
+        assert!(empty.map.is_none() && empty.read_exact_at(&mut [0], 0).is_err());
+        std::fs::write(target.path(), "0123456789").unwrap();
+        let original = OriginalFile::new(open(), 10);
+        let mut bytes = [0; 3];
+        original.read_exact_at(&mut bytes, 4).unwrap();
+        // SAFETY: nobody else knows the temporary file.
+        unsafe {
+            assert_eq!(original.as_slice(4..7), Some(&bytes[..]));
+            assert_eq!(original.as_slice(10..10), Some(&[][..]));
+            assert_eq!(original.as_slice(4..11), None);
+        }
+    }
+}
