@@ -13,7 +13,9 @@ use crate::commit::literals::{PieceLiterals, Sources};
 use crate::commit::plan::{Geometry, Plan};
 pub use crate::commit::sabotage::Sabotage;
 use crate::pieces::{Piece, PieceTree, Source};
-use crate::storage::simulated::{Chance, CrashPoint, Fault, History, SECTOR, SimulatedStorage, Wreck};
+use crate::storage::simulated::{
+    Chance, CrashPoint, Fault, History, SECTOR, SimulatedStorage, Wreck,
+};
 use crate::storage::{Storage, StorageFile};
 
 /// What an exploration saw.
@@ -61,6 +63,8 @@ struct Case {
     /// What others wrote before the commit, without a sync.
     written_by_others: Option<Range<usize>>,
     edits: Vec<Edits>,
+    /// Whether others write to the file after the last commit.
+    edited_later: bool,
     markable: bool,
     fault: bool,
 }
@@ -75,6 +79,7 @@ struct Edits {
 /// What the file may hold after a crash up to a position in the history.
 struct Expected<'a> {
     before: usize,
+    /// Anything, if none is given.
     contents: Vec<&'a [u8]>,
 }
 
@@ -107,17 +112,24 @@ impl Case {
             let second = Edits::random(&edits[0].new, &mut chance);
             edits.push(second);
         }
+        let edited_later = chance.below(2) == 0;
         let markable = chance.below(4) > 0;
         let fault = chance.below(3) == 0;
-        Self { chance, geometry, sabotage, old, written_by_others, edits, markable, fault }
+        Self {
+            chance,
+            geometry,
+            sabotage,
+            old,
+            written_by_others,
+            edits,
+            edited_later,
+            markable,
+            fault,
+        }
     }
 
     fn run(&mut self, report: &mut Report) -> Result<(), String> {
-        if self.fault {
-            self.run_with_fault(report)
-        } else {
-            self.run_commits(report)
-        }
+        if self.fault { self.run_with_fault(report) } else { self.run_commits(report) }
     }
 
     /// One or two commits, with a crash anywhere in them.
@@ -129,19 +141,36 @@ impl Case {
         let wreck = Wreck::fresh(on_disk, self.markable);
         let storage = SimulatedStorage::boot(&wreck, self.sabotage, Fault::None);
         if let Some(range) = &self.written_by_others {
-            let written = storage.target().write_all_at(&self.old[range.clone()], range.start as u64);
+            let written =
+                storage.target().write_all_at(&self.old[range.clone()], range.start as u64);
             written.map_err(|error| error.to_string())?;
         }
         let mut expected = Vec::new();
+        let edited: Vec<u8>;
         let mut old: &[u8] = &self.old;
         for (number, edits) in self.edits.iter().enumerate() {
             let nonce = 1000 + number as u64;
-            edits.commit(&storage, self.geometry, nonce).map_err(|failure| format!("commit: {failure:?}"))?;
+            edits
+                .commit(&storage, self.geometry, nonce)
+                .map_err(|failure| format!("commit: {failure:?}"))?;
             if storage.seen().contents() != edits.new {
                 return Err("the commit wrote wrong bytes, without any crash".into());
             }
-            expected.push(Expected { before: storage.operations(), contents: vec![old, &edits.new] });
+            expected
+                .push(Expected { before: storage.operations(), contents: vec![old, &edits.new] });
             old = &edits.new;
+        }
+        if self.edited_later {
+            // An old journal that came back would undo what others do afterwards.
+            edited = [&old[..old.len() / 2], b"later"].concat();
+            let target = storage.target();
+            let outcome = target.set_len(old.len() as u64 / 2);
+            let outcome =
+                outcome.and_then(|()| target.write_all_at(b"later", old.len() as u64 / 2));
+            outcome.and_then(|()| target.sync_all()).map_err(|error| error.to_string())?;
+            // Until these are synced they may hold anything.
+            expected.push(Expected { before: storage.operations(), contents: Vec::new() });
+            old = &edited;
         }
         expected.push(Expected { before: usize::MAX, contents: vec![old] });
         let history = storage.history();
@@ -154,7 +183,9 @@ impl Case {
         let wreck = Wreck::fresh(self.old.clone(), self.markable);
         let rehearsal = SimulatedStorage::boot(&wreck, None, Fault::None);
         let geometry = Geometry { sabotage: None, ..self.geometry };
-        edits.commit(&rehearsal, geometry, 1000).map_err(|failure| format!("rehearsal: {failure:?}"))?;
+        edits
+            .commit(&rehearsal, geometry, 1000)
+            .map_err(|failure| format!("rehearsal: {failure:?}"))?;
         if rehearsal.attempts() == 0 {
             return Ok(());
         }
@@ -173,19 +204,31 @@ impl Case {
                     Stage::Unchanged => Some(&self.old),
                     Stage::Committed => Some(&edits.new),
                     Stage::Recoverable => None,
-                    Stage::Damaged => return Err("a journaled commit says that it did damage".into()),
+                    Stage::Damaged => {
+                        return Err("a journaled commit says that it did damage".into());
+                    }
                 };
                 if claimed.is_some_and(|claimed| claimed != seen.contents()) {
-                    return Err(format!("{:?} claimed, but the file holds something else", failure.stage));
+                    return Err(format!(
+                        "{:?} claimed, but the file holds something else",
+                        failure.stage
+                    ));
                 }
-                recover(&storage, self.geometry).map_err(|failure| format!("recovery: {failure:?}"))?;
+                recover(&storage, self.geometry)
+                    .map_err(|failure| format!("recovery: {failure:?}"))?;
                 let after = storage.seen();
                 let recovered = both.iter().find(|contents| **contents == after.contents());
                 let recovered = recovered.ok_or("recovery without a reboot made a mixture")?;
                 if claimed.is_some_and(|claimed| claimed != *recovered) {
-                    return Err(format!("{:?} claimed, but recovery did something else", failure.stage));
+                    return Err(format!(
+                        "{:?} claimed, but recovery did something else",
+                        failure.stage
+                    ));
                 }
-                expected.push(Expected { before: storage.operations(), contents: claimed.map_or(both.clone(), |c| vec![c]) });
+                expected.push(Expected {
+                    before: storage.operations(),
+                    contents: claimed.map_or(both.clone(), |c| vec![c]),
+                });
                 expected.push(Expected { before: usize::MAX, contents: vec![recovered] });
             }
             Err(failure) => return Err(format!("commit: {failure:?}")),
@@ -244,12 +287,15 @@ impl Case {
             let end = nested.position() == history.len();
             if nested.position() == stop || end {
                 report.nested += 1;
-                let again = SimulatedStorage::boot(&nested.crash(chance), self.sabotage, Fault::None);
-                recover(&again, self.geometry).map_err(|failure| format!("second recovery: {failure:?}"))?;
+                let again =
+                    SimulatedStorage::boot(&nested.crash(chance), self.sabotage, Fault::None);
+                recover(&again, self.geometry)
+                    .map_err(|failure| format!("second recovery: {failure:?}"))?;
                 // Once a recovery has returned, its outcome is for good.
                 let outcome = [recovered.contents()];
                 let allowed = if end { &outcome } else { allowed };
-                check(&again.seen(), allowed, loose).map_err(|wrong| format!("second recovery: {wrong}"))?;
+                check(&again.seen(), allowed, loose)
+                    .map_err(|wrong| format!("second recovery: {wrong}"))?;
             }
             if !nested.advance() {
                 return Ok(());
@@ -270,15 +316,21 @@ fn check(recovered: &Wreck, allowed: &[&[u8]], loose: Option<&Range<usize>>) -> 
         Some(loose) => {
             let loose = loose.start / SECTOR * SECTOR..loose.end.next_multiple_of(SECTOR);
             contents.len() == allowed.len()
-                && contents.iter().zip(*allowed).enumerate().all(|(index, (is, should))| {
-                    loose.contains(&index) || is == should
-                })
+                && contents
+                    .iter()
+                    .zip(*allowed)
+                    .enumerate()
+                    .all(|(index, (is, should))| loose.contains(&index) || is == should)
         }
     };
-    if allowed.iter().any(fits) {
+    if allowed.is_empty() || allowed.iter().any(fits) {
         return Ok(());
     }
-    Err(format!("the file holds {:?}, expected {:?}", text(contents), allowed.iter().map(|c| text(c)).collect::<Vec<_>>()))
+    Err(format!(
+        "the file holds {:?}, expected {:?}",
+        text(contents),
+        allowed.iter().map(|c| text(c)).collect::<Vec<_>>()
+    ))
 }
 
 fn text(contents: &[u8]) -> String {
@@ -315,7 +367,8 @@ impl Edits {
                 }
                 // Of equal length: nothing moves.
                 3 | 4 => {
-                    let bytes: Vec<u8> = (start..end).map(|_| b'A' + chance.below(26) as u8).collect();
+                    let bytes: Vec<u8> =
+                        (start..end).map(|_| b'A' + chance.below(26) as u8).collect();
                     added.extend_from_slice(&bytes);
                     let offset = (added.len() - bytes.len()) as u64;
                     (Some(Piece::new(Source::Added, offset, bytes.len() as u64)), bytes)
@@ -328,21 +381,33 @@ impl Edits {
                 }
             };
             tree.splice(start..end, piece);
+            tree.assert_invariants();
             new.splice(start as usize..end as usize, bytes);
         }
         Self { tree, added, new }
     }
 
-    fn commit(&self, storage: &SimulatedStorage, geometry: Geometry, nonce: u64) -> Result<(), Failure> {
+    fn commit(
+        &self,
+        storage: &SimulatedStorage,
+        geometry: Geometry,
+        nonce: u64,
+    ) -> Result<(), Failure> {
         let pieces: Vec<Piece> = self.tree.iter().collect();
         let seen = storage.seen();
         let (plan, literals) = Plan::new(&pieces, seen.contents().len() as u64, geometry);
         if plan.is_nothing() {
             return Ok(());
         }
-        let sources = Memory { original: RefCell::new(seen.contents().to_vec()), added: &self.added };
+        let sources =
+            Memory { original: RefCell::new(seen.contents().to_vec()), added: &self.added };
         let literals = PieceLiterals::new(&literals, &sources);
-        Engine { storage, geometry, progress: &mut |_| {} }.commit(&plan, &literals, nonce, &mut || Ok(()))
+        Engine { storage, geometry, progress: &mut |_| {} }.commit(
+            &plan,
+            &literals,
+            nonce,
+            &mut || Ok(()),
+        )
     }
 }
 

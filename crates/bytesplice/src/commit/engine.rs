@@ -96,7 +96,8 @@ impl<S: Storage> Engine<'_, S> {
     ) -> Result<(Prepared<'p, S::File>, Option<Record>), Failure> {
         #[allow(unused_mut, reason = "a sabotage changes it")]
         let mut prepared = self.write_journal(journal, plan, literals, nonce)?;
-        let first = if plan.steps.is_empty() { None } else { Some(self.save_blocks(&prepared, 0)?) };
+        let first =
+            if plan.steps.is_empty() { None } else { Some(self.save_blocks(&prepared, 0)?) };
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::MarkBeforeJournal) {
             self.mark_and_grow(&mut prepared)?;
@@ -118,12 +119,7 @@ impl<S: Storage> Engine<'_, S> {
     ) -> Result<Prepared<'p, S::File>, Failure> {
         let runs = journal::encode_runs(&plan.runs);
         let padding = runs.len().next_multiple_of(self.geometry.page as usize) - runs.len();
-        let slot_len = plan
-            .steps
-            .iter()
-            .map(|step| total(&plan.reads(step, self.geometry.block).overwritten))
-            .max()
-            .unwrap_or(0);
+        let slot_len = plan.slot_len(self.geometry.block);
         let mut header = Header {
             nonce,
             inode: self.storage.target().inode().attempt(Object::Target, "identify", 0, 0)?,
@@ -154,7 +150,12 @@ impl<S: Storage> Engine<'_, S> {
         let mut position = 0;
         while position < layout.runs {
             let zeros = &buffer[..page as usize];
-            journal.write_all_at(zeros, position).attempt(Object::Journal, "write", position, page)?;
+            journal.write_all_at(zeros, position).attempt(
+                Object::Journal,
+                "write",
+                position,
+                page,
+            )?;
             position += page;
         }
         journal.write_all_at(&runs, layout.runs).attempt(
@@ -175,7 +176,12 @@ impl<S: Storage> Engine<'_, S> {
         while offset < plan.literal_len {
             let len = (plan.literal_len - offset).min(buffer.len() as u64);
             let part = &mut buffer[..len as usize];
-            literals.read_exact_at(part, offset).attempt(Object::Literals, "read new bytes", offset, len)?;
+            literals.read_exact_at(part, offset).attempt(
+                Object::Literals,
+                "read new bytes",
+                offset,
+                len,
+            )?;
             crc.update(part);
             let place = layout.literals + offset;
             journal.write_all_at(part, place).attempt(Object::Journal, "write", place, len)?;
@@ -203,8 +209,12 @@ impl<S: Storage> Engine<'_, S> {
     fn mark_and_grow(&self, prepared: &mut Prepared<'_, S::File>) -> Result<(), Failure> {
         let plan = prepared.plan;
         let target = self.storage.target();
-        prepared.marked =
-            self.storage.set_mark(prepared.header.nonce).attempt(Object::Target, "mark the inode of", 0, 0)?;
+        prepared.marked = self.storage.set_mark(prepared.header.nonce).attempt(
+            Object::Target,
+            "mark the inode of",
+            0,
+            0,
+        )?;
         for step in &plan.steps {
             for range in &step.ranges {
                 let len = range.end - range.start;
@@ -233,7 +243,12 @@ impl<S: Storage> Engine<'_, S> {
         let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
         if new_len > old_len && (len == new_len || len == old_len) {
             // Also at the old length: what was reserved behind it is given back.
-            target.set_len(old_len).attempt(Object::Target, "shorten", old_len, new_len - old_len)?;
+            target.set_len(old_len).attempt(
+                Object::Target,
+                "shorten",
+                old_len,
+                new_len - old_len,
+            )?;
         }
         self.storage.clear_mark().attempt(Object::Target, "unmark the inode of", 0, 0)?;
         target.sync_all().attempt(Object::Target, "sync", 0, old_len)?;
@@ -241,7 +256,11 @@ impl<S: Storage> Engine<'_, S> {
     }
 
     /// Carries out the steps from `first` on.
-    pub(super) fn run_steps(&mut self, prepared: &Prepared<'_, S::File>, first: u64) -> Result<(), Failure> {
+    pub(super) fn run_steps(
+        &mut self,
+        prepared: &Prepared<'_, S::File>,
+        first: u64,
+    ) -> Result<(), Failure> {
         for number in first..prepared.plan.steps.len() as u64 {
             let record = self.save_blocks(prepared, number)?;
             self.write_record(prepared, record)?;
@@ -251,7 +270,11 @@ impl<S: Storage> Engine<'_, S> {
     }
 
     /// Copies the old blocks that a step both reads and writes into its slot; gives the step's record.
-    fn save_blocks(&mut self, prepared: &Prepared<'_, S::File>, number: u64) -> Result<Record, Failure> {
+    fn save_blocks(
+        &mut self,
+        prepared: &Prepared<'_, S::File>,
+        number: u64,
+    ) -> Result<Record, Failure> {
         let step = &prepared.plan.steps[number as usize];
         let reads = prepared.plan.reads(step, prepared.header.block);
         for range in reads.untouched.iter().chain(&reads.overwritten) {
@@ -263,25 +286,49 @@ impl<S: Storage> Engine<'_, S> {
         for part in parts(&reads.overwritten, buffer.len() as u64) {
             let (offset, len) = (part.start, part.end - part.start);
             let bytes = &mut buffer[..len as usize];
-            self.storage.target().read_exact_at(bytes, offset).attempt(Object::Target, "read", offset, len)?;
+            self.storage.target().read_exact_at(bytes, offset).attempt(
+                Object::Target,
+                "read",
+                offset,
+                len,
+            )?;
             crc.update(bytes);
             if !self.saves_nothing() {
-                prepared.journal.write_all_at(bytes, place).attempt(Object::Journal, "write", place, len)?;
+                prepared.journal.write_all_at(bytes, place).attempt(
+                    Object::Journal,
+                    "write",
+                    place,
+                    len,
+                )?;
             }
             (self.progress)(len);
             place += len;
         }
         let untouched_crc = self.checksum_untouched(&reads, &mut buffer)?;
-        Ok(Record { step: number, marked: prepared.marked, saved_crc: crc.finalize(), untouched_crc })
+        Ok(Record {
+            step: number,
+            marked: prepared.marked,
+            saved_crc: crc.finalize(),
+            untouched_crc,
+        })
     }
 
     /// Checksum of what a step reads from the target and leaves alone.
-    pub(super) fn checksum_untouched(&self, reads: &StepReads, buffer: &mut [u8]) -> Result<u32, Failure> {
+    pub(super) fn checksum_untouched(
+        &self,
+        reads: &StepReads,
+        buffer: &mut [u8],
+    ) -> Result<u32, Failure> {
         let mut crc = crc32fast::Hasher::new();
         for part in parts(&reads.untouched, buffer.len() as u64) {
             let (offset, len) = (part.start, part.end - part.start);
             let bytes = &mut buffer[..len as usize];
-            self.storage.target().read_exact_at(bytes, offset).attempt(Object::Target, "read", offset, len)?;
+            self.storage.target().read_exact_at(bytes, offset).attempt(
+                Object::Target,
+                "read",
+                offset,
+                len,
+            )?;
             crc.update(bytes);
         }
         Ok(crc.finalize())
@@ -309,7 +356,8 @@ impl<S: Storage> Engine<'_, S> {
         saved: Option<&StepReads>,
     ) -> Result<(), Failure> {
         let step = &prepared.plan.steps[number as usize];
-        let literals = JournaledLiterals { journal: &prepared.journal, start: prepared.layout.literals };
+        let literals =
+            JournaledLiterals { journal: &prepared.journal, start: prepared.layout.literals };
         let payload = Payload {
             plan: prepared.plan,
             target: self.storage.target(),
@@ -335,7 +383,12 @@ impl<S: Storage> Engine<'_, S> {
         };
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::TruncateBeforeEnd) {
-            self.storage.target().set_len(prepared.header.new_len).attempt(Object::Target, "shorten", 0, 0)?;
+            self.storage.target().set_len(prepared.header.new_len).attempt(
+                Object::Target,
+                "shorten",
+                0,
+                0,
+            )?;
             self.storage.target().sync_all().attempt(Object::Target, "sync", 0, 0)?;
         }
         self.write_record(prepared, end)?;
@@ -345,15 +398,11 @@ impl<S: Storage> Engine<'_, S> {
     /// What is left to do after END is durable.
     pub(super) fn close(&self, header: &Header) -> Result<(), Failure> {
         let target = self.storage.target();
-        if target.len().attempt(Object::Target, "measure", 0, 0)? != header.new_len {
-            target.set_len(header.new_len).attempt(
-                Object::Target,
-                "shorten",
-                header.new_len,
-                header.old_len.abs_diff(header.new_len),
-            )?;
+        if header.new_len < header.old_len {
+            let (offset, len) = (header.new_len, header.old_len - header.new_len);
+            target.set_len(offset).attempt(Object::Target, "shorten", offset, len)?;
             // Before the mark goes: END without a mark says that nothing is left to do.
-            target.sync_all().attempt(Object::Target, "sync", 0, header.new_len)?;
+            target.sync_all().attempt(Object::Target, "sync", 0, offset)?;
         }
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::JournalRemovedBeforeMark) {
@@ -372,10 +421,11 @@ impl<S: Storage> Engine<'_, S> {
         self.storage.sync_directory().attempt(Object::Directory, "sync", 0, 0)
     }
 
-    /// Zeros, as long as is useful for work on `len` bytes: at most the buffer size, at least a block and a page.
+    /// Zeros, as long as is useful for work on `len` bytes: whole blocks, at least a page, at most about the buffer size.
     pub(super) fn buffer(&self, len: u64) -> Vec<u8> {
-        let least = self.geometry.block.max(self.geometry.page);
-        vec![0; len.next_multiple_of(least).clamp(least, self.geometry.buffer.max(least)) as usize]
+        let unit = self.geometry.page.next_multiple_of(self.geometry.block);
+        let longest = self.geometry.buffer.next_multiple_of(unit);
+        vec![0; len.next_multiple_of(unit).clamp(unit, longest) as usize]
     }
 
     /// The slot of a step.

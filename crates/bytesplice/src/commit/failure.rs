@@ -63,13 +63,32 @@ pub(crate) enum Stage {
 /// Attaches what was tried to a failed call.
 pub(crate) trait Attempt<T> {
     /// For a call on `object` that would `operation` the bytes `offset..offset + len`.
-    fn attempt(self, object: Object, operation: &'static str, offset: u64, len: u64) -> Result<T, Failure>;
+    fn attempt(
+        self,
+        object: Object,
+        operation: &'static str,
+        offset: u64,
+        len: u64,
+    ) -> Result<T, Failure>;
 }
 
 impl<T> Attempt<T> for io::Result<T> {
-    fn attempt(self, object: Object, operation: &'static str, offset: u64, len: u64) -> Result<T, Failure> {
+    fn attempt(
+        self,
+        object: Object,
+        operation: &'static str,
+        offset: u64,
+        len: u64,
+    ) -> Result<T, Failure> {
         self.map_err(|source| {
-            Failure::Io(IoFailure { object, operation, offset, len, source, stage: Stage::Recoverable })
+            Failure::Io(IoFailure {
+                object,
+                operation,
+                offset,
+                len,
+                source,
+                stage: Stage::Recoverable,
+            })
         })
     }
 }

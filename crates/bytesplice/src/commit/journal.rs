@@ -99,14 +99,12 @@ pub(crate) struct Layout {
 impl Header {
     /// Where the parts of this journal lie; none if its numbers overflow.
     pub fn layout(&self, page: u64) -> Option<Layout> {
-        let pages = |len: u64| len.checked_next_multiple_of(page);
-        let runs = FIRST_FREE_PAGE.checked_mul(page)?;
-        let literals = runs.checked_add(pages(self.run_count.checked_mul(RUN_LEN)?)?)?;
-        let saved = literals.checked_add(pages(self.literal_len)?)?;
-        let slot = pages(self.slot_len)?;
-        let other = saved.checked_add(slot)?;
-        let len = other.checked_add(slot)?;
-        Some(Layout { runs, literals, saved: [saved, other], len })
+        Layout::new(page, self.run_count, self.literal_len, self.slot_len)
+    }
+
+    /// Length of the file while blocks are written.
+    pub fn working_len(&self) -> u64 {
+        self.old_len.max(self.new_len)
     }
 
     /// The [`Header::journal`] of a journal file.
@@ -198,10 +196,30 @@ impl Header {
     }
 }
 
+impl Layout {
+    /// The layout of a journal with so many runs, literal bytes and bytes to save; none if the numbers overflow.
+    pub fn new(page: u64, run_count: u64, literal_len: u64, slot_len: u64) -> Option<Self> {
+        let pages = |len: u64| len.checked_next_multiple_of(page);
+        let runs = FIRST_FREE_PAGE.checked_mul(page)?;
+        let literals = runs.checked_add(pages(run_count.checked_mul(RUN_LEN)?)?)?;
+        let saved = literals.checked_add(pages(literal_len)?)?;
+        let slot = pages(slot_len)?;
+        let other = saved.checked_add(slot)?;
+        let len = other.checked_add(slot)?;
+        Some(Self { runs, literals, saved: [saved, other], len })
+    }
+}
+
 impl Record {
     /// Writes the record into the slot of its step. Two copies, half a page apart, so that no single damaged sector
     /// makes an armed journal look like one that was never armed.
-    pub fn write(&self, journal: &impl StorageFile, nonce: u64, slot: usize, page: u64) -> io::Result<()> {
+    pub fn write(
+        &self,
+        journal: &impl StorageFile,
+        nonce: u64,
+        slot: usize,
+        page: u64,
+    ) -> io::Result<()> {
         let mut bytes = [0; RECORD_LEN];
         let mut out = Encoder { bytes: &mut bytes, at: 0 };
         out.put(&RECORD_MAGIC);
@@ -217,7 +235,11 @@ impl Record {
     }
 
     /// The records in both slots that belong to `nonce` (or to any journal), the farther one first.
-    pub fn read_all(journal: &impl StorageFile, nonce: Option<u64>, page: u64) -> io::Result<Vec<Self>> {
+    pub fn read_all(
+        journal: &impl StorageFile,
+        nonce: Option<u64>,
+        page: u64,
+    ) -> io::Result<Vec<Self>> {
         let mut records: Vec<Self> = Vec::with_capacity(2);
         for slot in RECORD_PAGES {
             for offset in [slot * page, slot * page + page / 2] {
@@ -244,7 +266,8 @@ impl Record {
         }
         let marked = input.u32() != 0;
         let nonce = input.u64();
-        let record = Self { step: input.u64(), marked, saved_crc: input.u32(), untouched_crc: input.u32() };
+        let record =
+            Self { step: input.u64(), marked, saved_crc: input.u32(), untouched_crc: input.u32() };
         Some((nonce, record))
     }
 }
@@ -311,8 +334,12 @@ fn is_consistent(runs: &[Run], header: &Header) -> bool {
     let (mut position, mut literals, mut kept) = (0, 0, 0);
     let consistent = runs.iter().all(|run| {
         let contiguous = run.destination == position
-            || (run.destination > position && run.destination % header.block == 0 && position % header.block == 0);
-        let (Some(end), true, true) = (run.destination.checked_add(run.len), contiguous, run.len > 0) else {
+            || (run.destination > position
+                && run.destination % header.block == 0
+                && position % header.block == 0);
+        let (Some(end), true, true) =
+            (run.destination.checked_add(run.len), contiguous, run.len > 0)
+        else {
             return false;
         };
         position = end;

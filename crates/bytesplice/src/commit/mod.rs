@@ -1,6 +1,8 @@
 //! From pieces to a file that holds them: the plan, the order of its moves, the journal and its recovery.
 
+pub(crate) mod direct;
 pub(crate) mod engine;
+mod face;
 pub(crate) mod failure;
 pub(crate) mod journal;
 pub(crate) mod literals;
@@ -8,5 +10,9 @@ pub(crate) mod order;
 pub(crate) mod payload;
 pub(crate) mod plan;
 pub(crate) mod recover;
+pub(crate) mod report;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod sabotage;
+
+pub use recover::Recovery;
+pub use report::{ChosenStrategy, CommitPlan};

@@ -121,6 +121,7 @@ fn heaviest_chain(pieces: &[Piece]) -> Vec<bool> {
         (None, other) => other,
         (one, _) => one,
     };
+    #[expect(clippy::needless_range_loop, reason = "chains refer to candidates by number")]
     for number in 0..candidates.len() {
         let mut node = ends.partition_point(|&end| end <= candidates[number].start);
         let mut chain = None;

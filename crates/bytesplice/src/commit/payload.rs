@@ -52,7 +52,12 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
     /// Writes the blocks of a step, `buffer.len()` bytes at a time (a multiple of the block), telling `written` how
     /// many. Every piece of that length is read wholly before it is written, and pieces follow the order of their
     /// class, so that nothing is overwritten before it was read.
-    pub fn write(&self, step: &Step, buffer: &mut [u8], written: &mut dyn FnMut(u64)) -> Result<(), Failure> {
+    pub fn write(
+        &self,
+        step: &Step,
+        buffer: &mut [u8],
+        written: &mut dyn FnMut(u64),
+    ) -> Result<(), Failure> {
         let longest = buffer.len() as u64;
         for range in &step.ranges {
             let pieces = (range.end - range.start).div_ceil(longest);
@@ -109,13 +114,21 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
             if range.end > position && range.start < end {
                 let from = range.start.max(position);
                 if position < from {
-                    target(&mut buffer[(position - offset) as usize..(from - offset) as usize], position)?;
+                    target(
+                        &mut buffer[(position - offset) as usize..(from - offset) as usize],
+                        position,
+                    )?;
                 }
                 let to = range.end.min(end);
                 let part = &mut buffer[(from - offset) as usize..(to - offset) as usize];
                 let len = part.len() as u64;
                 let place = start + (from - range.start);
-                saved.journal.read_exact_at(part, place).attempt(Object::Journal, "read", place, len)?;
+                saved.journal.read_exact_at(part, place).attempt(
+                    Object::Journal,
+                    "read",
+                    place,
+                    len,
+                )?;
                 position = to;
             }
             start += range.end - range.start;

@@ -69,9 +69,8 @@ impl Run {
     fn continues_in(&self, next: &Self) -> bool {
         self.end() == next.destination
             && match (self.origin, next.origin) {
-                (Origin::Kept(one), Origin::Kept(other)) | (Origin::Literal(one), Origin::Literal(other)) => {
-                    one + self.len == other
-                }
+                (Origin::Kept(one), Origin::Kept(other))
+                | (Origin::Literal(one), Origin::Literal(other)) => one + self.len == other,
                 (Origin::Fill(one), Origin::Fill(other)) => one == other,
                 _ => false,
             }
@@ -122,7 +121,11 @@ impl Plan {
         let mut segments = Vec::with_capacity(pieces.len());
         let mut destination = 0;
         for (piece, &kept) in pieces.iter().zip(&kept) {
-            segments.push(Segment { destination, len: piece.len, source: kept.then_some(piece.offset) });
+            segments.push(Segment {
+                destination,
+                len: piece.len,
+                source: kept.then_some(piece.offset),
+            });
             destination += piece.len;
         }
         let new_len = destination;
@@ -161,8 +164,11 @@ impl Plan {
                 },
             })
             .collect();
-        let literal_len =
-            runs.iter().filter(|run| matches!(run.origin, Origin::Literal(_))).map(|run| run.len).sum();
+        let literal_len = runs
+            .iter()
+            .filter(|run| matches!(run.origin, Origin::Literal(_)))
+            .map(|run| run.len)
+            .sum();
         let spans = order::dirty_spans(&segments, geometry.block);
         let steps = steps(&spans, new_len, geometry);
         Self { old_len, new_len, runs, steps, literal_len }
@@ -178,14 +184,22 @@ impl Plan {
         self.steps.iter().all(|step| step.class == Class::Still)
     }
 
-    /// Length of the file while blocks are written.
-    pub fn working_len(&self) -> u64 {
-        self.old_len.max(self.new_len)
-    }
-
     /// Bytes written to the target.
     pub fn bytes_to_write(&self) -> u64 {
         self.runs.iter().map(|run| run.len).sum()
+    }
+
+    /// Bytes of old blocks that each step has to save.
+    pub fn saved_per_step(&self, block: u64) -> Vec<u64> {
+        let saved = |step| {
+            self.reads(step, block).overwritten.iter().map(|range| range.end - range.start).sum()
+        };
+        self.steps.iter().map(saved).collect()
+    }
+
+    /// Room that the journal needs for the saved blocks of one step.
+    pub fn slot_len(&self, block: u64) -> u64 {
+        self.saved_per_step(block).into_iter().max().unwrap_or(0)
     }
 
     /// The runs that overlap `range`, whole.
@@ -227,7 +241,8 @@ impl Plan {
                             position = range.start;
                         }
                         let end = range_end.min(source.end);
-                        let whole = position / block * block..block_end(end, block).min(self.old_len);
+                        let whole =
+                            position / block * block..block_end(end, block).min(self.old_len);
                         push_merged(&mut reads.overwritten, whole);
                         position = end;
                         at += 1;
@@ -290,7 +305,9 @@ fn steps(spans: &[Span], new_len: u64, geometry: Geometry) -> Vec<Step> {
         let (mut first, mut end) = (span.first, span.first + span.count);
         while first < end {
             limit = limit.min(longest_step(span, geometry));
-            if written + geometry.block > limit || steps.last().is_none_or(|step| step.class != span.class) {
+            if written + geometry.block > limit
+                || steps.last().is_none_or(|step| step.class != span.class)
+            {
                 steps.push(Step { class: span.class, ranges: Vec::new() });
                 (written, limit) = (0, longest_step(span, geometry));
             }

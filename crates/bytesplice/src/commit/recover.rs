@@ -40,7 +40,8 @@ impl<S: Storage> Engine<'_, S> {
     /// checksums fit the file: for restored copies.
     pub fn recover(&mut self, force: bool) -> Result<Recovery, Failure> {
         let mark = self.storage.mark().attempt(Object::Target, "read the mark of", 0, 0)?;
-        let Some(journal) = self.storage.open_journal().attempt(Object::Journal, "open", 0, 0)? else {
+        let Some(journal) = self.storage.open_journal().attempt(Object::Journal, "open", 0, 0)?
+        else {
             return match mark {
                 Mark::Present(_) => Err(Failure::JournalMissing),
                 Mark::Absent | Mark::Unsupported => Ok(Recovery::Clean),
@@ -50,22 +51,23 @@ impl<S: Storage> Engine<'_, S> {
         journal.sync_all().attempt(Object::Journal, "sync", 0, 0)?;
         journal.forget_cached();
         let page = self.geometry.page;
-        let header = match Header::read(&journal, page, force).attempt(Object::Journal, "read", 0, page)? {
-            HeaderState::Valid(header) => header,
-            HeaderState::OtherVersion(version) => return Err(Failure::Version(version)),
-            HeaderState::Invalid => {
-                let armed = match mark {
-                    Mark::Present(_) => true,
-                    Mark::Absent => false,
-                    Mark::Unsupported => !self.records(&journal, None)?.is_empty(),
-                };
-                if armed {
-                    return Err(Failure::Corrupt("its header is damaged".into()));
+        let header =
+            match Header::read(&journal, page, force).attempt(Object::Journal, "read", 0, page)? {
+                HeaderState::Valid(header) => header,
+                HeaderState::OtherVersion(version) => return Err(Failure::Version(version)),
+                HeaderState::Invalid => {
+                    let armed = match mark {
+                        Mark::Present(_) => true,
+                        Mark::Absent => false,
+                        Mark::Unsupported => !self.records(&journal, None)?.is_empty(),
+                    };
+                    if armed {
+                        return Err(Failure::Corrupt("its header is damaged".into()));
+                    }
+                    self.drop_journal()?;
+                    return Ok(Recovery::RolledBack);
                 }
-                self.drop_journal()?;
-                return Ok(Recovery::RolledBack);
-            }
-        };
+            };
         self.check_identity(&header, mark, force)?;
 
         let records = self.records(&journal, self.nonce_to_believe(&header))?;
@@ -89,7 +91,7 @@ impl<S: Storage> Engine<'_, S> {
             }
             return Ok(Recovery::Completed);
         }
-        if len != header.old_len.max(header.new_len) {
+        if len != header.working_len() {
             return Err(wrong_length(len, &header));
         }
         self.finish_commit(journal, header, &records)?;
@@ -97,7 +99,12 @@ impl<S: Storage> Engine<'_, S> {
     }
 
     /// Does the step of the farthest durable record again, and all later ones.
-    fn finish_commit(&mut self, journal: S::File, header: Header, records: &[Record]) -> Result<(), Failure> {
+    fn finish_commit(
+        &mut self,
+        journal: S::File,
+        header: Header,
+        records: &[Record],
+    ) -> Result<(), Failure> {
         let geometry = Geometry {
             block: header.block,
             chunk: header.chunk,
@@ -117,8 +124,12 @@ impl<S: Storage> Engine<'_, S> {
 
         let prepared = Prepared { journal, header, layout, plan: &plan, marked: records[0].marked };
         let (record, reads) = self.durable_record(&prepared, records)?;
-        if self.checksum_untouched(&reads, &mut self.buffer(total(&reads.untouched)))? != record.untouched_crc {
-            return Err(Failure::Corrupt("the file does not hold what the broken step was reading".into()));
+        if self.checksum_untouched(&reads, &mut self.buffer(total(&reads.untouched)))?
+            != record.untouched_crc
+        {
+            return Err(Failure::Corrupt(
+                "the file does not hold what the broken step was reading".into(),
+            ));
         }
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::RewriteRecord) {
@@ -138,7 +149,8 @@ impl<S: Storage> Engine<'_, S> {
         let farthest = records[0];
         for &record in records.iter().filter(|record| record.step + 1 >= farthest.step) {
             let step = prepared.plan.steps.get(record.step as usize);
-            let step = step.ok_or_else(|| Failure::Corrupt("a record is past its last step".into()))?;
+            let step =
+                step.ok_or_else(|| Failure::Corrupt("a record is past its last step".into()))?;
             let reads = prepared.plan.reads(step, prepared.header.block);
             let start = prepared.layout.saved[self.slot(record.step)];
             let saved = total(&reads.overwritten);
@@ -190,7 +202,12 @@ impl<S: Storage> Engine<'_, S> {
         for part in super::engine::parts(std::slice::from_ref(&whole), buffer.len() as u64) {
             let bytes = &mut buffer[..(part.end - part.start) as usize];
             let len = bytes.len() as u64;
-            journal.read_exact_at(bytes, part.start).attempt(Object::Journal, "read", part.start, len)?;
+            journal.read_exact_at(bytes, part.start).attempt(
+                Object::Journal,
+                "read",
+                part.start,
+                len,
+            )?;
             crc.update(bytes);
         }
         Ok(crc.finalize())

@@ -43,6 +43,7 @@
 //! time that grows with the difference of heights.
 mod array;
 mod cursor;
+#[cfg(any(test, feature = "simulation"))]
 mod invariants;
 mod join;
 mod leaf_edit;

@@ -1,0 +1,325 @@
+//! Real files: the only system calls of a commit.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use super::{InodeIdentity, Mark, Storage, StorageFile};
+
+/// Longest file name on all supported systems, in bytes.
+const NAME_MAX: usize = 255;
+
+/// A target, the journal beside it, and their directory.
+#[derive(Debug)]
+pub(crate) struct OsStorage {
+    target: OsFile,
+    journal: PathBuf,
+    synced: bool,
+}
+
+/// An open file whose syncs may be off.
+#[derive(Debug)]
+pub(crate) struct OsFile {
+    file: Arc<File>,
+    synced: bool,
+}
+
+impl OsStorage {
+    /// The storage of the file at `path`, which has no symlinks. Its journal is where the mark on the inode says, if
+    /// there is one, and else beside the path. Without `synced` no call waits for the disk.
+    ///
+    /// # Errors
+    /// When the mark cannot be read.
+    pub fn new(file: Arc<File>, path: &Path, synced: bool) -> io::Result<Self> {
+        let beside = journal_beside(path);
+        let journal = match xattr::read(&file)? {
+            xattr::Value::Present { journal, .. } => {
+                // The directory may have moved, with the journal in it.
+                let moved = journal.file_name().map(|name| path.with_file_name(name));
+                [Some(journal.clone()), moved, Some(beside)]
+                    .into_iter()
+                    .flatten()
+                    .find(|candidate| candidate.symlink_metadata().is_ok())
+                    .unwrap_or(journal)
+            }
+            xattr::Value::Absent | xattr::Value::Unsupported => beside,
+        };
+        Ok(Self { target: OsFile { file, synced }, journal, synced })
+    }
+
+    /// Where the journal is, or would be.
+    pub fn journal_path(&self) -> &Path {
+        &self.journal
+    }
+
+    /// Whether there is a journal or a mark: whether an earlier commit was cut short, or one is under way.
+    pub fn has_traces(&self) -> io::Result<bool> {
+        Ok(matches!(self.mark()?, Mark::Present(_)) || self.open_journal_read_only()?.is_some())
+    }
+
+    /// The journal, if there is one, for looking at it.
+    pub fn open_journal_read_only(&self) -> io::Result<Option<OsFile>> {
+        self.open_journal_with(OpenOptions::new().read(true))
+    }
+
+    fn open_journal_with(&self, options: &mut OpenOptions) -> io::Result<Option<OsFile>> {
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        match options.custom_flags(flags.bits().cast_signed()).open(&self.journal) {
+            Ok(file) if file.metadata()?.is_file() => {
+                Ok(Some(OsFile { file: Arc::new(file), synced: self.synced }))
+            }
+            Ok(_) => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl StorageFile for OsFile {
+    fn inode(&self) -> io::Result<InodeIdentity> {
+        let metadata = self.file.metadata()?;
+        let birth = metadata.created().ok().and_then(|birth| birth.duration_since(UNIX_EPOCH).ok());
+        Ok(InodeIdentity {
+            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
+            birth: birth.map_or(0, |birth| birth.as_nanos() as u64),
+        })
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        if self.synced { self.file.sync_data() } else { Ok(()) }
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        if self.synced { self.file.sync_all() } else { Ok(()) }
+    }
+
+    fn forget_cached(&self) {
+        advice::forget_cached(&self.file);
+    }
+
+    fn will_read(&self, offset: u64, len: u64) {
+        advice::will_read(&self.file, offset, len);
+    }
+}
+
+impl Storage for OsStorage {
+    type File = OsFile;
+
+    fn target(&self) -> &OsFile {
+        &self.target
+    }
+
+    fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
+        advice::reserve(&self.target.file, offset, len)
+    }
+
+    fn mark(&self) -> io::Result<Mark> {
+        Ok(match xattr::read(&self.target.file)? {
+            xattr::Value::Unsupported => Mark::Unsupported,
+            xattr::Value::Absent => Mark::Absent,
+            xattr::Value::Present { nonce, .. } => Mark::Present(nonce),
+        })
+    }
+
+    fn set_mark(&self, nonce: u64) -> io::Result<bool> {
+        xattr::write(&self.target.file, nonce, &self.journal)
+    }
+
+    fn clear_mark(&self) -> io::Result<()> {
+        xattr::remove(&self.target.file)
+    }
+
+    fn create_journal(&self) -> io::Result<OsFile> {
+        // As secret as the file itself may be: it holds parts of it.
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.journal)?;
+        Ok(OsFile { file: Arc::new(file), synced: self.synced })
+    }
+
+    fn open_journal(&self) -> io::Result<Option<OsFile>> {
+        self.open_journal_with(OpenOptions::new().read(true).write(true))
+    }
+
+    fn remove_journal(&self) -> io::Result<()> {
+        std::fs::remove_file(&self.journal)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        if !self.synced {
+            return Ok(());
+        }
+        let directory = self.journal.parent().unwrap_or(Path::new("/"));
+        File::open(directory)?.sync_all()
+    }
+}
+
+/// Longest file that this process may write, in bytes (`ulimit -f`); none if there is no limit.
+pub(crate) fn file_size_limit() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current
+}
+
+/// `.NAME.bytesplice` in the directory of the file; a long name is shortened and made distinct by a checksum.
+fn journal_beside(path: &Path) -> PathBuf {
+    const SUFFIX: &[u8] = b".bytesplice";
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let mut journal = vec![b'.'];
+    if 1 + name.len() + SUFFIX.len() <= NAME_MAX {
+        journal.extend_from_slice(name);
+    } else {
+        let distinct = format!("~{:08x}", crc32fast::hash(name));
+        journal.extend_from_slice(&name[..NAME_MAX - 1 - distinct.len() - SUFFIX.len()]);
+        journal.extend_from_slice(distinct.as_bytes());
+    }
+    journal.extend_from_slice(SUFFIX);
+    path.with_file_name(OsStr::from_bytes(&journal))
+}
+
+/// The mark: an extended attribute with the nonce and the path of the journal.
+mod xattr {
+    use std::ffi::OsStr;
+    use std::fs::File;
+    use std::io;
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::{Path, PathBuf};
+
+    use rustix::fs::{XattrFlags, fgetxattr, fremovexattr, fsetxattr};
+    use rustix::io::Errno;
+
+    #[cfg(target_os = "macos")]
+    const NAME: &str = "bytesplice";
+    #[cfg(not(target_os = "macos"))]
+    const NAME: &str = "user.bytesplice";
+    #[cfg(target_os = "macos")]
+    const MISSING: Errno = Errno::NOATTR;
+    #[cfg(not(target_os = "macos"))]
+    const MISSING: Errno = Errno::NODATA;
+
+    pub enum Value {
+        Unsupported,
+        Absent,
+        Present { nonce: u64, journal: PathBuf },
+    }
+
+    pub fn read(file: &File) -> io::Result<Value> {
+        let mut buffer = vec![0; 8 + 4096];
+        match fgetxattr(file, NAME, &mut buffer[..]) {
+            Ok(len) if len > 8 => {
+                let (nonce, journal) = buffer[..len].split_at(8);
+                let nonce = nonce.iter().rev().fold(0, |nonce, &byte| nonce << 8 | u64::from(byte));
+                Ok(Value::Present { nonce, journal: OsStr::from_bytes(journal).into() })
+            }
+            Ok(_) => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "the mark on the inode is damaged"))
+            }
+            Err(MISSING) => Ok(Value::Absent),
+            Err(Errno::NOTSUP | Errno::NOSYS) => Ok(Value::Unsupported),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn write(file: &File, nonce: u64, journal: &Path) -> io::Result<bool> {
+        let value = [&nonce.to_le_bytes()[..], journal.as_os_str().as_bytes()].concat();
+        match fsetxattr(file, NAME, &value, XattrFlags::empty()) {
+            Ok(()) => Ok(true),
+            // No attributes here, or no room for one: the journal is then found by its name only.
+            Err(
+                Errno::NOTSUP
+                | Errno::NOSYS
+                | Errno::NOSPC
+                | Errno::DQUOT
+                | Errno::RANGE
+                | Errno::TOOBIG,
+            ) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn remove(file: &File) -> io::Result<()> {
+        match fremovexattr(file, NAME) {
+            Ok(()) | Err(MISSING | Errno::NOTSUP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What the system is told ahead of time.
+#[cfg(target_os = "linux")]
+mod advice {
+    use std::fs::File;
+    use std::io;
+    use std::num::NonZeroU64;
+
+    use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+    use rustix::io::Errno;
+
+    pub fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+        match rustix::io::retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, offset, len))
+        {
+            Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub fn forget_cached(file: &File) {
+        let _ = fadvise(file, 0, None, Advice::DontNeed);
+    }
+
+    pub fn will_read(file: &File, offset: u64, len: u64) {
+        let _ = fadvise(file, offset, NonZeroU64::new(len), Advice::WillNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod advice {
+    use std::fs::File;
+    use std::io;
+
+    pub fn reserve(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub fn forget_cached(_file: &File) {}
+
+    pub fn will_read(_file: &File, _offset: u64, _len: u64) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_has_a_name_of_its_own_beside_the_file() {
+        assert_eq!(journal_beside(Path::new("/a/b")), Path::new("/a/.b.bytesplice"));
+        let [one, other] = ["x", "y"].map(|end| {
+            let journal = journal_beside(Path::new(&format!("/a/{}{end}", "n".repeat(254))));
+            assert_eq!(journal.file_name().unwrap().len(), NAME_MAX);
+            journal
+        });
+        assert_ne!(one, other);
+    }
+}

@@ -40,7 +40,7 @@ impl Chance {
 
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        (u128::from(self.bits()) * u128::from(bound) >> 64) as u64
+        ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
     }
 }
 
@@ -198,7 +198,10 @@ impl SimulatedStorage {
     /// Everything that happened since the boot.
     pub fn history(&self) -> History {
         let disk = self.disk.borrow();
-        History { base: Wreck { image: disk.base.clone(), markable: disk.markable }, log: disk.log.clone() }
+        History {
+            base: Wreck { image: disk.base.clone(), markable: disk.markable },
+            log: disk.log.clone(),
+        }
     }
 }
 
@@ -245,7 +248,8 @@ impl CrashPoint<'_> {
         match operation {
             Operation::Sync { file, all } => {
                 let synced = |operation: &Operation| match operation {
-                    Operation::Write { file: other, .. } | Operation::SetLen { file: other, .. } => file == other,
+                    Operation::Write { file: other, .. }
+                    | Operation::SetLen { file: other, .. } => file == other,
                     Operation::SetMark(_) => *file == 0 && *all,
                     _ => false,
                 };
@@ -254,8 +258,7 @@ impl CrashPoint<'_> {
             Operation::SyncFailed { file, seed } => {
                 let mut chance = Chance::new(*seed);
                 // Pages are forgotten; lengths and marks stay pending.
-                let of_file =
-                    |operation: &Operation| matches!(operation, Operation::Write { file: other, .. } if file == other);
+                let of_file = |operation: &Operation| matches!(operation, Operation::Write { file: other, .. } if file == other);
                 self.settle(of_file, |durable, operation| {
                     if chance.below(2) == 0 {
                         durable.apply(operation);
@@ -263,8 +266,9 @@ impl CrashPoint<'_> {
                 });
             }
             Operation::SyncDirectory => {
-                let of_directory =
-                    |operation: &Operation| matches!(operation, Operation::Create(_) | Operation::Remove);
+                let of_directory = |operation: &Operation| {
+                    matches!(operation, Operation::Create(_) | Operation::Remove)
+                };
                 self.settle(of_directory, |durable, operation| durable.apply(operation));
             }
             _ => self.pending.push(self.at),
@@ -311,7 +315,10 @@ impl CrashPoint<'_> {
                             }
                             Some(_) => {
                                 let noise = chance.bits().to_le_bytes();
-                                place.iter_mut().zip(noise.iter().cycle()).for_each(|(byte, noise)| *byte = *noise);
+                                place
+                                    .iter_mut()
+                                    .zip(noise.iter().cycle())
+                                    .for_each(|(byte, noise)| *byte = *noise);
                             }
                         }
                     }
@@ -340,7 +347,11 @@ impl CrashPoint<'_> {
     }
 
     /// Takes the matching operations out of what is pending.
-    fn settle(&mut self, matches: impl Fn(&Operation) -> bool, mut apply: impl FnMut(&mut Image, &Operation)) {
+    fn settle(
+        &mut self,
+        matches: impl Fn(&Operation) -> bool,
+        mut apply: impl FnMut(&mut Image, &Operation),
+    ) {
         let (log, durable) = (&self.history.log, &mut self.durable);
         self.pending.retain(|&index| {
             let settled = matches(&log[index]);
@@ -455,8 +466,13 @@ impl StorageFile for SimulatedFile {
             let contents = disk.seen.file(0);
             let old = contents.get(offset..offset + bytes.len());
             let changed: Option<Range<usize>> = old.map(|old| {
-                let first = old.iter().zip(bytes).position(|(old, new)| old != new).unwrap_or(bytes.len());
-                let last = old.iter().zip(bytes).rposition(|(old, new)| old != new).map_or(first, |last| last + 1);
+                let first =
+                    old.iter().zip(bytes).position(|(old, new)| old != new).unwrap_or(bytes.len());
+                let last = old
+                    .iter()
+                    .zip(bytes)
+                    .rposition(|(old, new)| old != new)
+                    .map_or(first, |last| last + 1);
                 first..last
             });
             if let Some(changed) = changed {

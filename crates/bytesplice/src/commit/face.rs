@@ -1,0 +1,322 @@
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::failure::{Failure, IoFailure, Object, Stage};
+use super::journal::{self, Layout};
+use super::literals::{PieceLiterals, Sources};
+use super::plan::{Geometry, Plan};
+use super::report::CommitPlan;
+use super::{direct, order};
+use crate::identity::Identity;
+use crate::lock::{Access, FileLock};
+use crate::pieces::{Piece, Source};
+use crate::storage::os::{self, OsStorage};
+use crate::{CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy};
+
+/// Bringing the file to the current contents.
+impl SpliceFile {
+    /// What [`commit`](Self::commit) would do, without doing it. O(n) in the pieces; writes nothing.
+    ///
+    /// # Errors
+    /// As for [`plan_with`](Self::plan_with).
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("data");
+    /// std::fs::write(&path, vec![b'.'; 100_000])?;
+    /// let mut file = bytesplice::SpliceFile::open(&path)?;
+    /// file.insert(60_000, "new")?;
+    /// let plan = file.plan()?;
+    /// assert_eq!((plan.bytes_staying, plan.bytes_moved, plan.bytes_new), (60_000, 40_000, 3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn plan(&self) -> Result<CommitPlan> {
+        self.plan_with(&CommitOptions::default())
+    }
+
+    /// What [`commit_with`](Self::commit_with) would do with these options. O(n) in the pieces; writes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`].
+    pub fn plan_with(&self, options: &CommitOptions<'_>) -> Result<CommitPlan> {
+        self.check_usable()?;
+        let pieces: Vec<Piece> = self.tree.iter().collect();
+        let (plan, _) = Plan::new(&pieces, self.original.len(), Geometry::REAL);
+        let synced = options.durability == Durability::Synced;
+        Ok(CommitPlan::new(
+            &plan,
+            &pieces,
+            Geometry::REAL,
+            self.goes_direct(options.strategy),
+            synced,
+        ))
+    }
+
+    /// Brings the file to the current contents, durably and in one pass: see [`commit_with`](Self::commit_with).
+    ///
+    /// # Errors
+    /// As for [`commit_with`](Self::commit_with).
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("data");
+    /// std::fs::write(&path, "0000111122223333")?;
+    /// let mut file = bytesplice::SpliceFile::open(&path)?;
+    /// file.remove(4..8)?;
+    /// file.insert(4, "AAAA and more")?;
+    /// file.commit()?;
+    /// assert_eq!(std::fs::read(&path)?, b"0000AAAA and more22223333");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn commit(&mut self) -> Result<()> {
+        self.commit_with(CommitOptions::default())
+    }
+
+    /// Brings the file to the current contents: same inode, one pass over what changes its place.
+    ///
+    /// With every strategy but [`Strategy::Direct`], and unless [`Durability::Unsynced`] is asked for, the file is
+    /// wholly old or wholly new after a crash at any moment, once it is opened by this library again. Others who read
+    /// the file meanwhile may see the middle. A file without a name has no place for a journal and goes direct.
+    ///
+    /// Cost: the bytes that change place are written once, and up to once more to the journal.
+    ///
+    /// # Errors
+    /// Each says by [`Error::file_state`] what the file holds. Nothing is changed by [`Error::PermissionDenied`],
+    /// [`Error::Locked`], [`Error::Changed`], [`Error::SourceChanged`], [`Error::Unexpected`],
+    /// [`Error::JournalUnwritable`], [`Error::Poisoned`]; [`Error::NoSpace`], [`Error::SizeLimit`] and [`Error::Io`]
+    /// may come before or after the commit point. After it the handle is poisoned, and the journal stays for the next
+    /// open.
+    pub fn commit_with(&mut self, options: CommitOptions<'_>) -> Result<()> {
+        self.check_usable()?;
+        self.check_expectations()?;
+        if !self.is_modified() {
+            return Ok(());
+        }
+        if self.read_only {
+            return Err(Error::PermissionDenied { path: self.path.clone() });
+        }
+        let _lock = match self.lock {
+            Some(_) => None,
+            None => {
+                Some(FileLock::try_acquire(self.original.file(), &self.path, Access::Exclusive)?)
+            }
+        };
+        self.check_unchanged()?;
+        let direct = self.goes_direct(options.strategy);
+        let mut pieces: Vec<Piece> = self.tree.iter().collect();
+        if direct {
+            self.stash_reordered(&mut pieces)?;
+        }
+        let (plan, literals) = Plan::new(&pieces, self.original.len(), Geometry::REAL);
+        if plan.is_nothing() {
+            self.discard();
+            return Ok(());
+        }
+        self.check_size_limit(&plan, direct)?;
+
+        let synced = options.durability == Durability::Synced;
+        let storage = OsStorage::new(Arc::clone(self.original.file()), &self.path, synced);
+        let storage =
+            storage.map_err(|source| self.io_error("read the mark of the file", source))?;
+        let mut report = options.progress;
+        let bytes_total = CommitPlan::bytes_of_progress(&plan, Geometry::REAL, direct);
+        let mut bytes_done = 0;
+        let mut progress = |bytes: u64| {
+            bytes_done += bytes;
+            if let Some(report) = &mut report {
+                report(Progress { bytes_done: bytes_done.min(bytes_total), bytes_total });
+            }
+        };
+        let sources = PieceLiterals::new(&literals, &*self);
+        let outcome = if direct {
+            direct::commit(&storage, &plan, &sources, Geometry::REAL, &mut progress)
+        } else {
+            let mut engine =
+                Engine { storage: &storage, geometry: Geometry::REAL, progress: &mut progress };
+            engine.commit(&plan, &sources, random_nonce(), &mut || self.check_unchanged())
+        };
+        if let Err(failure) = outcome {
+            let error = failure.into_error(&self.path, storage.journal_path());
+            if error.file_state() != FileState::Unchanged {
+                self.poisoned = Some(error.file_state());
+            }
+            return Err(error);
+        }
+        self.start_over_from_disk()
+    }
+
+    fn goes_direct(&self, strategy: Strategy) -> bool {
+        match strategy {
+            Strategy::Direct => true,
+            Strategy::Auto => self.unlinked,
+            Strategy::Journaled => false,
+        }
+    }
+
+    /// Fails unless the file, its path and all sources are what they were.
+    fn check_unchanged(&self) -> Result<()> {
+        let changed = |what: String| Error::Changed { path: self.path.clone(), what };
+        let now = Identity::of(self.original.file())
+            .map_err(|source| self.io_error("read the state of the file", source))?;
+        if let Some(what) = self.identity.difference(&now) {
+            return Err(changed(what));
+        }
+        if !self.unlinked {
+            match Identity::at(&self.path) {
+                Ok(there) if there.key() == now.key() => {}
+                Ok(_) => return Err(changed("another file is at this path".into())),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(changed("nothing is at this path any more".into()));
+                }
+                Err(source) => return Err(self.io_error("read the state of the file", source)),
+            }
+        }
+        self.sources.iter().try_for_each(|source| source.check_unchanged())
+    }
+
+    /// Without a journal nobody else keeps the bytes that are overwritten before they are written elsewhere.
+    fn stash_reordered(&mut self, pieces: &mut [Piece]) -> Result<()> {
+        let kept = order::kept_in_order(pieces);
+        for (piece, kept) in pieces.iter_mut().zip(kept) {
+            if piece.source == Source::Original && !kept {
+                let mut reader =
+                    OriginalReader { file: self.original.file().clone(), at: piece.offset };
+                let mut reader = io::Read::take(&mut reader, piece.len);
+                let (address, _) =
+                    self.added.append_from(&mut reader).map_err(|error| self.not_added(error))?;
+                *piece = Piece::new(Source::Added, address, piece.len);
+            }
+        }
+        Ok(())
+    }
+
+    /// A write past the limit would not only fail but, by default, kill the process.
+    fn check_size_limit(&self, plan: &Plan, direct: bool) -> Result<()> {
+        let Some(limit) = os::file_size_limit() else { return Ok(()) };
+        let written = plan.runs.last().map_or(0, |run| run.end());
+        let refused = |path: &Path, len| {
+            let state = FileState::Unchanged;
+            Err(Error::SizeLimit { path: path.into(), len, limit, state })
+        };
+        if written > limit {
+            return refused(&self.path, written);
+        }
+        let slot_len = plan.slot_len(Geometry::REAL.block);
+        let layout =
+            Layout::new(Geometry::REAL.page, plan.runs.len() as u64, plan.literal_len, slot_len);
+        match layout {
+            Some(layout) if direct || layout.len <= limit => Ok(()),
+            layout => refused(&self.path, layout.map_or(u64::MAX, |layout| layout.len)),
+        }
+    }
+
+    fn io_error(&self, operation: &'static str, source: io::Error) -> Error {
+        Error::Io {
+            path: self.path.clone(),
+            operation,
+            offset: 0,
+            len: 0,
+            source,
+            state: FileState::Unchanged,
+        }
+    }
+}
+
+impl Sources for SpliceFile {
+    fn read_exact_at(&self, source: Source, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        match source {
+            Source::Original => self.original.read_exact_at(buffer, offset),
+            Source::Added => self.added.read_exact_at(buffer, offset),
+            Source::File(number) => match self.sources.get(number as usize) {
+                Some(source) => source.read_exact_at(buffer, offset),
+                None => Err(ErrorKind::NotFound.into()),
+            },
+            Source::Fill(byte) => {
+                buffer.fill(byte);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Reads the file on, from an offset.
+struct OriginalReader {
+    file: Arc<std::fs::File>,
+    at: u64,
+}
+
+impl io::Read for OriginalReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = std::os::unix::fs::FileExt::read_at(&*self.file, buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+/// Tells this commit from all others. A system without random numbers has the time.
+fn random_nonce() -> u64 {
+    getrandom::u64().unwrap_or_else(|_| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        now.map_or(0, |now| now.as_nanos() as u64)
+    })
+}
+
+impl Failure {
+    /// The error for the user: which file, and what it holds now.
+    pub(crate) fn into_error(self, path: &Path, journal: &Path) -> Error {
+        let (path, journal) = (path.to_path_buf(), journal.to_path_buf());
+        match self {
+            Self::Changed(error) => *error,
+            Self::Corrupt(detail) => Error::JournalCorrupt { path, journal, detail },
+            Self::WrongFile(detail) => Error::WrongFile { path, journal, detail },
+            Self::Version(found) => {
+                Error::JournalVersion { path, journal, found, supported: journal::VERSION }
+            }
+            Self::JournalMissing => Error::JournalMissing { path, journal },
+            Self::Io(failure) => failure.into_error(&path, &journal),
+        }
+    }
+}
+
+impl IoFailure {
+    fn into_error(self, path: &Path, journal: &Path) -> Error {
+        let state = match self.stage {
+            Stage::Unchanged => FileState::Unchanged,
+            Stage::Recoverable => FileState::Recoverable { journal: journal.into() },
+            Stage::Committed => FileState::Committed,
+            Stage::Damaged => FileState::Damaged,
+        };
+        let Self { object, operation, offset, len, source, .. } = self;
+        let object_path = match object {
+            Object::Target | Object::Literals => path,
+            Object::Journal => journal,
+            Object::Directory => journal.parent().unwrap_or(journal),
+        };
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Error::NoSpace { path: object_path.into(), operation, offset, len, source, state }
+            }
+            ErrorKind::FileTooLarge => Error::SizeLimit {
+                path: object_path.into(),
+                len: offset.saturating_add(len),
+                limit: os::file_size_limit().unwrap_or(i64::MAX as u64),
+                state,
+            },
+            ErrorKind::AlreadyExists if object == Object::Journal => {
+                Error::NeedsRecovery { path: path.into(), journal: journal.into() }
+            }
+            _ if object == Object::Journal && operation == "create" => {
+                Error::JournalUnwritable { path: path.into(), journal: journal.into(), source }
+            }
+            _ => Error::Io { path: object_path.into(), operation, offset, len, source, state },
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Locks between processes (flock) and within this one (a registry).
+//!
+//! Both are needed: on network file systems flock may be held by the process rather than by the open file
+//! description, so that two handles of one process would not see each other.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::identity::Identity;
+use crate::{Error, FileState, Result};
+
+/// Who else may hold the lock at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Other readers.
+    Shared,
+    /// Nobody.
+    Exclusive,
+}
+
+/// A held lock on a file; dropping it releases the lock.
+///
+/// `file` must be an open file description of our own: flock on a duplicate would change its owner's lock.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    file: Arc<File>,
+    _claim: Claim,
+}
+
+impl FileLock {
+    /// Takes the lock, or says at once that others hold it. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]; [`Error::Io`] when the system refuses.
+    pub fn try_acquire(file: &Arc<File>, path: &Path, access: Access) -> Result<Self> {
+        Self::acquire(file, path, access, false)
+    }
+
+    /// Takes the lock, after waiting for others to release it. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system refuses.
+    pub fn wait_for(file: &Arc<File>, path: &Path, access: Access) -> Result<Self> {
+        Self::acquire(file, path, access, true)
+    }
+
+    fn acquire(file: &Arc<File>, path: &Path, access: Access, wait: bool) -> Result<Self> {
+        let failed = |source| Error::Io {
+            path: path.into(),
+            operation: "lock the file",
+            offset: 0,
+            len: 0,
+            source,
+            state: FileState::Unchanged,
+        };
+        let key = Identity::of(file).map_err(failed)?.key();
+        let claim =
+            Claim::take(key, access, wait).ok_or_else(|| Error::Locked { path: path.into() })?;
+        match lock_between_processes(file, access, wait) {
+            Ok(()) => {}
+            // Some file systems know no locks. The registry still guards this process.
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
+        }
+        Ok(Self { file: Arc::clone(file), _claim: claim })
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Closing the file releases the lock as well, if this fails.
+        let _ = self.file.unlock();
+    }
+}
+
+fn lock_between_processes(file: &File, access: Access, wait: bool) -> Result<(), TryLockError> {
+    loop {
+        let outcome = match (access, wait) {
+            (Access::Shared, false) => file.try_lock_shared(),
+            (Access::Exclusive, false) => file.try_lock(),
+            (Access::Shared, true) => file.lock_shared().map_err(TryLockError::Error),
+            (Access::Exclusive, true) => file.lock().map_err(TryLockError::Error),
+        };
+        match outcome {
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+type Key = (u64, u64);
+
+/// Who holds one file in this process. An entry without holders does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holders {
+    Readers(usize),
+    Writer,
+}
+
+static REGISTRY: Mutex<BTreeMap<Key, Holders>> = Mutex::new(BTreeMap::new());
+static RELEASED: Condvar = Condvar::new();
+
+/// The registry, also after a panic elsewhere: each change to it is a single step.
+fn registry() -> MutexGuard<'static, BTreeMap<Key, Holders>> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A place in the registry; dropping it gives the place up.
+#[derive(Debug)]
+struct Claim {
+    key: Key,
+}
+
+impl Claim {
+    /// `None` when others hold the file and we do not wait.
+    fn take(key: Key, access: Access, wait: bool) -> Option<Self> {
+        let mut registry = registry();
+        loop {
+            let now = match (registry.get(&key), access) {
+                (None, Access::Exclusive) => Some(Holders::Writer),
+                (None, Access::Shared) => Some(Holders::Readers(1)),
+                (Some(Holders::Readers(count)), Access::Shared) => {
+                    Some(Holders::Readers(count + 1))
+                }
+                _ => None,
+            };
+            if let Some(now) = now {
+                registry.insert(key, now);
+                return Some(Self { key });
+            }
+            if !wait {
+                return None;
+            }
+            registry = RELEASED.wait(registry).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut registry = registry();
+        match registry.get_mut(&self.key) {
+            Some(Holders::Readers(count)) if *count > 1 => *count -= 1,
+            _ => drop(registry.remove(&self.key)),
+        }
+        drop(registry);
+        RELEASED.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn reopen(file: &tempfile::NamedTempFile) -> Arc<File> {
+        Arc::new(file.reopen().unwrap())
+    }
+
+    fn locked(outcome: Result<FileLock>) -> bool {
+        matches!(outcome, Err(Error::Locked { .. }))
+    }
+
+    #[test]
+    fn a_writer_excludes_everybody_and_readers_share() {
+        let target = tempfile::NamedTempFile::new().unwrap();
+        let (first, second) = (reopen(&target), reopen(&target));
+        let path = target.path();
+        let writer = FileLock::try_acquire(&first, path, Access::Exclusive).unwrap();
+        assert!(locked(FileLock::try_acquire(&second, path, Access::Exclusive)));
+        assert!(locked(FileLock::try_acquire(&second, path, Access::Shared)));
+        drop(writer);
+        let readers = [
+            FileLock::try_acquire(&first, path, Access::Shared).unwrap(),
+            FileLock::try_acquire(&second, path, Access::Shared).unwrap(),
+        ];
+        let third = reopen(&target);
+        assert!(locked(FileLock::try_acquire(&third, path, Access::Exclusive)));
+        drop(readers);
+        FileLock::try_acquire(&third, path, Access::Exclusive).unwrap();
+    }
+
+    #[test]
+    fn other_programs_see_the_lock_and_we_see_theirs() {
+        let target = tempfile::NamedTempFile::new().unwrap();
+        let (ours, theirs) = (reopen(&target), reopen(&target));
+        let lock = FileLock::try_acquire(&ours, target.path(), Access::Exclusive).unwrap();
+        assert!(matches!(theirs.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(lock);
+        theirs.try_lock().unwrap();
+        assert!(locked(FileLock::try_acquire(&ours, target.path(), Access::Shared)));
+        theirs.unlock().unwrap();
+        // The refused try left no claim behind.
+        FileLock::try_acquire(&ours, target.path(), Access::Exclusive).unwrap();
+    }
+
+    #[test]
+    fn waiting_ends_when_the_holder_releases() {
+        let target = tempfile::NamedTempFile::new().unwrap();
+        let holder = FileLock::try_acquire(&reopen(&target), target.path(), Access::Exclusive);
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let file = reopen(&target);
+                let lock = FileLock::wait_for(&file, target.path(), Access::Exclusive).unwrap();
+                sender.send(()).unwrap();
+                drop(lock);
+            });
+            assert!(receiver.recv_timeout(Duration::from_millis(20)).is_err());
+            drop(holder);
+            receiver.recv_timeout(Duration::from_secs(30)).unwrap();
+        });
+    }
+}

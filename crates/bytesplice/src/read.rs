@@ -1,0 +1,133 @@
+use std::io::{self, ErrorKind};
+use std::ops::RangeBounds;
+use std::path::PathBuf;
+
+use crate::identity::Identity;
+use crate::pieces::{Piece, Source};
+use crate::reader::{Chunks, Reader};
+use crate::{Error, FileState, Result, SpliceFile, range};
+
+/// Reading the current contents.
+impl SpliceFile {
+    /// Copies bytes from `offset` on into `buffer` and returns how many: fewer than asked for only at the end.
+    /// O(log n) and the bytes.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if `offset` is past the end (at the end there are 0 bytes to read);
+    /// [`Error::Changed`] or [`Error::SourceChanged`] if the bytes are gone; [`Error::Io`]; [`Error::Poisoned`].
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
+        let rest = range::resolve(offset.., self.len(), &self.path)?;
+        let count = (rest.end - rest.start).min(buffer.len() as u64) as usize;
+        self.read_exact_at(&mut buffer[..count], offset)?;
+        Ok(count)
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on. O(log n) and the bytes.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] if they reach past the end; else as [`read_at`](Self::read_at).
+    pub fn read_exact_at(&self, mut buffer: &mut [u8], offset: u64) -> Result<()> {
+        self.check_usable()?;
+        let end = offset.checked_add(buffer.len() as u64).ok_or_else(|| Error::TooLarge {
+            path: self.path.clone(),
+            what: "the end of the range",
+        })?;
+        let range = range::resolve(offset..end, self.len(), &self.path)?;
+        for piece in self.tree.range(range) {
+            let (now, later) = buffer.split_at_mut(piece.len as usize);
+            self.read_piece(now, piece)?;
+            buffer = later;
+        }
+        Ok(())
+    }
+
+    /// The bytes of `range` in order, in chunks of at most 1 MiB and never an empty one.
+    ///
+    /// Added bytes in memory are borrowed where 4 KiB or more of them lie together, or all that are asked for;
+    /// everything else is copied.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`], [`Error::ReversedRange`], [`Error::Poisoned`]. An item fails as
+    /// [`read_at`](Self::read_at) does, and is the last.
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("notes");
+    /// # std::fs::write(&path, "0123456789")?;
+    /// let file = bytesplice::SpliceFile::open(&path)?;
+    /// let mut sum = 0;
+    /// for chunk in file.chunks(2..)? {
+    ///     sum += chunk?.iter().map(|byte| u64::from(byte - b'0')).sum::<u64>();
+    /// }
+    /// assert_eq!(sum, 44);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn chunks(&self, range: impl RangeBounds<u64>) -> Result<Chunks<'_>> {
+        self.check_usable()?;
+        Ok(Chunks::new(self, range::resolve(range, self.len(), &self.path)?))
+    }
+
+    /// A reader of the current contents from their beginning, with a buffer of 64 KiB.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(self)
+    }
+
+    /// Fills `buffer` with `piece`, which has its length.
+    pub(crate) fn read_piece(&self, buffer: &mut [u8], piece: Piece) -> Result<()> {
+        let failed = |path: PathBuf, operation, source| Error::Io {
+            path,
+            operation,
+            offset: piece.offset,
+            len: piece.len,
+            source,
+            state: FileState::Unchanged,
+        };
+        let gone = |error: &io::Error| error.kind() == ErrorKind::UnexpectedEof;
+        match piece.source {
+            Source::Original => {
+                self.original.read_exact_at(buffer, piece.offset).map_err(|error| {
+                    if gone(&error) {
+                        self.changed()
+                    } else {
+                        failed(self.path.clone(), "read", error)
+                    }
+                })
+            }
+            Source::Added => self.added.read_exact_at(buffer, piece.offset).map_err(|error| {
+                failed(
+                    self.added.directory(),
+                    "read added bytes from a temporary file in it",
+                    error,
+                )
+            }),
+            Source::File(number) => {
+                let source = &self.sources[number as usize];
+                source.read_exact_at(buffer, piece.offset).map_err(|error| {
+                    let cut = || source.check_unchanged().err();
+                    gone(&error)
+                        .then(cut)
+                        .flatten()
+                        .unwrap_or_else(|| failed(source.path().into(), "read", error))
+                })
+            }
+            Source::Fill(byte) => {
+                buffer.fill(byte);
+                Ok(())
+            }
+        }
+    }
+
+    /// The error for a file that is no longer as it was opened.
+    pub(crate) fn changed(&self) -> Error {
+        let what = match Identity::of(self.original.file()) {
+            Ok(now) => self.identity.difference(&now),
+            Err(error) => Some(error.to_string()),
+        };
+        let what = what.unwrap_or_else(|| "bytes of it could not be read".to_owned());
+        Error::Changed { path: self.path.clone(), what }
+    }
+}

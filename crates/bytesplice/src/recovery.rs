@@ -1,0 +1,113 @@
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::commit::engine::Engine;
+use crate::commit::plan::Geometry;
+use crate::lock::{Access, FileLock};
+use crate::storage::os::OsStorage;
+use crate::{Error, FileState, LockMode, OpenOptions, Recovery, Result, regular};
+
+/// How to recover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RecoverOptions {
+    /// Obey a journal that was written for another inode, if its checksums fit this file: for restored copies of a
+    /// file and its journal.
+    pub force: bool,
+}
+
+/// Finishes or takes back a commit that was cut short: see [`recover_with`].
+///
+/// # Errors
+/// As for [`recover_with`].
+///
+/// # Examples
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("data");
+/// std::fs::write(&path, "whole")?;
+/// assert_eq!(bytesplice::recover(&path)?, bytesplice::Recovery::Clean);
+/// # Ok(())
+/// # }
+/// ```
+pub fn recover(path: impl AsRef<Path>) -> Result<Recovery> {
+    recover_with(path, RecoverOptions::default())
+}
+
+/// Brings a file to wholly old or wholly new contents after a commit was cut short, from its journal alone. Opening
+/// the file does the same. A file without a journal is left alone.
+///
+/// # Errors
+/// Nothing is touched by [`Error::Open`], [`Error::NotRegular`], [`Error::Locked`], [`Error::NeedsRecovery`] (no
+/// permission to write), [`Error::JournalCorrupt`], [`Error::WrongFile`], [`Error::JournalVersion`] and
+/// [`Error::JournalMissing`]. After [`Error::Io`], [`Error::NoSpace`] or [`Error::SizeLimit`] recovery can be tried
+/// again.
+pub fn recover_with(path: impl AsRef<Path>, options: RecoverOptions) -> Result<Recovery> {
+    let given = path.as_ref();
+    let failed = |source| Error::Open { path: given.into(), source };
+    let path = std::fs::canonicalize(given).map_err(failed)?;
+    let opened = regular::open(&path, given, true)?;
+    let file = Arc::new(opened.file);
+    if opened.read_only {
+        refuse_traces(&file, &path)?;
+        return Ok(Recovery::Clean);
+    }
+    let _lock = FileLock::try_acquire(&file, &path, Access::Exclusive)?;
+    recover_locked(&file, &path, options.force)
+}
+
+impl OpenOptions {
+    /// What every open does before it shows contents.
+    pub(crate) fn recover_first(
+        &self,
+        file: &Arc<File>,
+        path: &Path,
+        read_only: bool,
+    ) -> Result<()> {
+        if read_only {
+            return refuse_traces(file, path);
+        }
+        if self.lock == LockMode::None {
+            if !storage(file, path)?.has_traces().map_err(|source| unreadable(path, source))? {
+                return Ok(());
+            }
+            let _lock = FileLock::try_acquire(file, path, Access::Exclusive)?;
+            return recover_locked(file, path, false).map(drop);
+        }
+        recover_locked(file, path, false).map(drop)
+    }
+}
+
+/// A file that cannot be repaired must not be shown.
+fn refuse_traces(file: &Arc<File>, path: &Path) -> Result<()> {
+    let storage = storage(file, path)?;
+    if storage.has_traces().map_err(|source| unreadable(path, source))? {
+        return Err(Error::NeedsRecovery {
+            path: path.into(),
+            journal: storage.journal_path().into(),
+        });
+    }
+    Ok(())
+}
+
+fn recover_locked(file: &Arc<File>, path: &Path, force: bool) -> Result<Recovery> {
+    let storage = storage(file, path)?;
+    let mut engine = Engine { storage: &storage, geometry: Geometry::REAL, progress: &mut |_| {} };
+    engine.recover(force).map_err(|failure| failure.into_error(path, storage.journal_path()))
+}
+
+fn storage(file: &Arc<File>, path: &Path) -> Result<OsStorage> {
+    OsStorage::new(Arc::clone(file), path, true).map_err(|source| unreadable(path, source))
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> Error {
+    Error::Io {
+        path: path.into(),
+        operation: "look for a journal",
+        offset: 0,
+        len: 0,
+        source,
+        state: FileState::Unchanged,
+    }
+}

@@ -1,0 +1,74 @@
+//! Opening regular files, and nothing else: a FIFO must not hang us, a device must not be spliced.
+
+use std::fs::{self, File, FileType, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// An open regular file.
+pub(crate) struct Regular {
+    /// Our own open file description.
+    pub file: File,
+    /// Its metadata just after opening.
+    pub metadata: Metadata,
+    /// Whether it could be opened for reading only.
+    pub read_only: bool,
+}
+
+/// Opens `path`, which errors call `shown`: for reading, and with `writable` for writing too where that is allowed.
+///
+/// # Errors
+/// [`Error::Open`], and [`Error::NotRegular`] for everything but a regular file.
+pub(crate) fn open(path: &Path, shown: &Path, writable: bool) -> Result<Regular> {
+    let failed = |source| Error::Open { path: shown.into(), source };
+    // Look before opening: opening a device can have effects of its own.
+    check_kind(fs::metadata(path).map_err(failed)?.file_type(), shown)?;
+    let (file, read_only) = match open_with(path, writable) {
+        Ok(file) => (file, !writable),
+        Err(refused) if writable && forbids_writing(refused.kind()) => {
+            (open_with(path, false).map_err(failed)?, true)
+        }
+        Err(source) => return Err(failed(source)),
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    check_kind(metadata.file_type(), shown)?;
+    Ok(Regular { file, metadata, read_only })
+}
+
+/// Flags that keep an open from waiting, for the case that a FIFO takes the path after we looked.
+pub(crate) fn never_wait() -> i32 {
+    use rustix::fs::OFlags;
+    (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
+}
+
+fn open_with(path: &Path, writable: bool) -> std::io::Result<File> {
+    fs::OpenOptions::new().read(true).write(writable).custom_flags(never_wait()).open(path)
+}
+
+fn forbids_writing(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::ExecutableFileBusy
+    )
+}
+
+fn check_kind(kind: FileType, shown: &Path) -> Result<()> {
+    let kind = if kind.is_file() {
+        return Ok(());
+    } else if kind.is_dir() {
+        "directory"
+    } else if kind.is_fifo() {
+        "FIFO"
+    } else if kind.is_char_device() {
+        "character device"
+    } else if kind.is_block_device() {
+        "block device"
+    } else if kind.is_socket() {
+        "socket"
+    } else {
+        "special file"
+    };
+    Err(Error::NotRegular { path: shown.into(), kind })
+}

@@ -1,0 +1,95 @@
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::identity::Identity;
+use crate::{Error, Result, regular};
+
+/// Another regular file that an edit takes bytes from. They are read when they are needed, never copied to memory.
+#[derive(Debug)]
+pub(crate) struct FileSource {
+    file: File,
+    /// As the caller gave it.
+    path: PathBuf,
+    /// The same, whatever becomes of the working directory.
+    absolute: PathBuf,
+    identity: Identity,
+}
+
+impl FileSource {
+    /// Opens `path` and notes its identity.
+    ///
+    /// # Errors
+    /// [`Error::Open`] and [`Error::NotRegular`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let failed = |source| Error::Open { path: path.into(), source };
+        let opened = regular::open(path, path, false)?;
+        Ok(Self {
+            identity: Identity::from(&opened.metadata),
+            file: opened.file,
+            path: path.into(),
+            absolute: std::path::absolute(path).map_err(failed)?,
+        })
+    }
+
+    /// The path as the caller gave it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's state at the time of the edit.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Fails unless the path still leads to the same file in the same state.
+    ///
+    /// # Errors
+    /// [`Error::SourceChanged`].
+    pub fn check_unchanged(&self) -> Result<()> {
+        let what = match Identity::at(&self.absolute) {
+            Ok(now) => self.identity.difference(&now),
+            Err(error) if error.kind() == ErrorKind::NotFound => Some("it was removed".to_owned()),
+            Err(error) => Some(error.to_string()),
+        };
+        what.map_or(Ok(()), |what| Err(Error::SourceChanged { path: self.path.clone(), what }))
+    }
+
+    /// Fills `buffer` with the bytes from `offset` on.
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn change(source: &FileSource) -> String {
+        match source.check_unchanged() {
+            Err(Error::SourceChanged { what, .. }) => what,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn changes_of_the_source_are_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("source");
+        fs::write(&path, "0123456789").unwrap();
+        let source = FileSource::open(&path).unwrap();
+        source.check_unchanged().unwrap();
+        fs::write(&path, "012345678901").unwrap();
+        assert_eq!(change(&source), "its length went from 10 to 12 bytes");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(change(&source), "it was removed");
+        let mut bytes = [0; 4];
+        source.read_exact_at(&mut bytes, 2).unwrap();
+        assert_eq!(&bytes, b"2345");
+        fs::write(&path, "0123456789").unwrap();
+        assert_eq!(change(&source), "another file is at this path");
+    }
+}

@@ -1,0 +1,136 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::commit::journal::{self, Header, HeaderState, Record};
+use crate::commit::plan::Geometry;
+use crate::lock::{Access, FileLock};
+use crate::storage::os::OsStorage;
+use crate::storage::{Mark, Storage};
+use crate::{Error, FileState, Result, regular};
+
+/// What is known of a file from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The file, without symlinks.
+    pub path: PathBuf,
+    /// Its length in bytes. In the middle of a commit this is neither old nor new.
+    pub len: u64,
+    /// Its journal.
+    pub journal: JournalStatus,
+    /// Whether another bytesplice holds it.
+    pub locked: bool,
+    /// Whether it can be read but not written.
+    pub read_only: bool,
+}
+
+/// Whether a commit is under way or was cut short, and how far it got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JournalStatus {
+    /// No commit.
+    None,
+    /// A commit that has not passed its commit point: recovery goes back to the old contents.
+    Prepared {
+        /// The journal.
+        journal: PathBuf,
+    },
+    /// A commit past its commit point: recovery goes on to the new contents.
+    Committing {
+        /// The journal.
+        journal: PathBuf,
+        /// The step that may be half done, from 0.
+        step: u64,
+        /// How many there are.
+        steps: u64,
+    },
+    /// All blocks are written: recovery sets the length and removes the journal.
+    Finishing {
+        /// The journal.
+        journal: PathBuf,
+    },
+    /// Recovery cannot go by this journal, or by this one only with force.
+    Unusable {
+        /// The journal.
+        journal: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+}
+
+/// Looks at a file without changing it. O(1). To see whether it is locked, the lock is tried for an instant.
+///
+/// # Errors
+/// [`Error::Open`], [`Error::NotRegular`], [`Error::Io`].
+///
+/// # Examples
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("data");
+/// std::fs::write(&path, "whole")?;
+/// let status = bytesplice::status(&path)?;
+/// assert_eq!((status.len, status.journal), (5, bytesplice::JournalStatus::None));
+/// # Ok(())
+/// # }
+/// ```
+pub fn status(path: impl AsRef<Path>) -> Result<Status> {
+    let given = path.as_ref();
+    let failed = |source| Error::Open { path: given.into(), source };
+    let path = std::fs::canonicalize(given).map_err(failed)?;
+    let read_only = regular::open(&path, given, true)?.read_only;
+    let opened = regular::open(&path, given, false)?;
+    let file = Arc::new(opened.file);
+    let locked = match FileLock::try_acquire(&file, &path, Access::Shared) {
+        Ok(_) => false,
+        Err(Error::Locked { .. }) => true,
+        Err(error) => return Err(error),
+    };
+    let journal = journal_status(&file, &path).map_err(|source| Error::Io {
+        path: path.clone(),
+        operation: "look at the journal of the file",
+        offset: 0,
+        len: 0,
+        source,
+        state: FileState::Unchanged,
+    })?;
+    Ok(Status { len: opened.metadata.len(), path, journal, locked, read_only })
+}
+
+fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<JournalStatus> {
+    let storage = OsStorage::new(Arc::clone(file), path, true)?;
+    let journal = storage.journal_path().to_path_buf();
+    let mark = storage.mark()?;
+    let Some(open) = storage.open_journal_read_only()? else {
+        return Ok(match mark {
+            Mark::Present(_) => JournalStatus::Unusable { journal, detail: "it is missing".into() },
+            Mark::Absent | Mark::Unsupported => JournalStatus::None,
+        });
+    };
+    let page = Geometry::REAL.page;
+    let header = match Header::read(&open, page, true)? {
+        HeaderState::Valid(header) => header,
+        HeaderState::OtherVersion(version) => {
+            let detail = format!("it has format version {version}, not {}", journal::VERSION);
+            return Ok(JournalStatus::Unusable { journal, detail });
+        }
+        HeaderState::Invalid if matches!(mark, Mark::Present(_)) => {
+            return Ok(JournalStatus::Unusable { journal, detail: "its header is damaged".into() });
+        }
+        HeaderState::Invalid => return Ok(JournalStatus::Prepared { journal }),
+    };
+    if crate::storage::StorageFile::inode(storage.target())? != header.inode {
+        return Ok(JournalStatus::Unusable {
+            journal,
+            detail: "it belongs to another file".into(),
+        });
+    }
+    let records = Record::read_all(&open, Some(header.nonce), page)?;
+    Ok(match records.first() {
+        None => JournalStatus::Prepared { journal },
+        Some(record) if record.step < header.step_count => {
+            JournalStatus::Committing { journal, step: record.step, steps: header.step_count }
+        }
+        Some(_) => JournalStatus::Finishing { journal },
+    })
+}
