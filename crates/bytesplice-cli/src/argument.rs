@@ -22,10 +22,14 @@ impl<T: Clone + Send + Sync + 'static> TypedValueParser for ArgumentParser<T> {
         let positional = arg.is_some_and(Arg::is_positional);
         // Positionals take values such as `-10..`, so that clap leaves misspelt options to them.
         if positional && is_option(value) {
-            let mut message = format!("unknown option `{}`", value.to_string_lossy());
-            if let Some(known) = similar_option(command, value) {
-                message += &format!(", did you mean `--{known}`?");
-            }
+            let shown = value.to_string_lossy();
+            let message = match similar_option(command, value) {
+                Some(known) if shown == format!("--{known}") => {
+                    format!("`{shown}` comes after `--`, where there are no options")
+                }
+                Some(known) => format!("unknown option `{shown}`, did you mean `--{known}`?"),
+                None => format!("unknown option `{shown}`"),
+            };
             return Err(Error::raw(ErrorKind::UnknownArgument, message).with_cmd(command));
         }
         (self.0)(value).map_err(|reason| {

@@ -23,10 +23,12 @@ pub struct DataArguments {
     #[command(flatten)]
     source: DataSource,
     /// The part of PATH to take
+    // `requires` alone is not held against an option that `from` conflicts with.
     #[arg(
         long,
         value_name = "RANGE",
         requires = "from",
+        conflicts_with_all = ["text", "escaped", "hex", "fill", "standard_input"],
         allow_hyphen_values = true,
         value_parser = ArgumentParser(range)
     )]
@@ -112,7 +114,8 @@ impl DataArguments {
             () if kind.is_dir() => "directory",
             () if kind.is_fifo() => "FIFO",
             () if kind.is_socket() => "socket",
-            () => "device",
+            () if kind.is_block_device() => "block device",
+            () => "character device",
         };
         if self.from_range.is_some() {
             return Err(Failure::NoRangeOfStream { path: path.into(), kind });

@@ -79,6 +79,10 @@ impl From<ExitCode> for std::process::ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use bytesplice::FileState;
+
     use super::*;
 
     #[test]
@@ -92,6 +96,82 @@ mod tests {
             (5, ExitCode::InputOutput), // EIO
         ] {
             assert_eq!(ExitCode::of_io(&io::Error::from_raw_os_error(number)), code, "{number}");
+        }
+    }
+
+    #[test]
+    fn library_errors() {
+        let (path, journal) = (PathBuf::from("f"), PathBuf::from(".f.bytesplice"));
+        let io = || io::Error::other("no");
+        let (start, end, len, offset) = (0, 1, 0, 0);
+        let state = FileState::Unchanged;
+        let operation = "write";
+        for (error, code) in [
+            (Error::OutOfRange { path: path.clone(), start, end, len }, 3),
+            (Error::ReversedRange { path: path.clone(), start, end }, 3),
+            (Error::TooLarge { path: path.clone(), what: "it" }, 7),
+            (Error::Open { path: path.clone(), source: io() }, 4),
+            (Error::NotRegular { path: path.clone(), kind: "FIFO" }, 4),
+            (Error::PermissionDenied { path: path.clone() }, 4),
+            (Error::Locked { path: path.clone() }, 5),
+            (Error::Changed { path: path.clone(), what: "size".into() }, 6),
+            (Error::SourceChanged { path: path.clone(), what: "size".into() }, 6),
+            (Error::Unexpected { path: path.clone(), start, end, at: 0 }, 6),
+            (
+                Error::NoSpace {
+                    path: path.clone(),
+                    operation,
+                    offset,
+                    len,
+                    source: io(),
+                    state: state.clone(),
+                },
+                7,
+            ),
+            (Error::SizeLimit { path: path.clone(), len, limit: 0, state: state.clone() }, 7),
+            (Error::NeedsRecovery { path: path.clone(), journal: journal.clone() }, 8),
+            (
+                Error::JournalCorrupt {
+                    path: path.clone(),
+                    journal: journal.clone(),
+                    detail: "x".into(),
+                },
+                8,
+            ),
+            (
+                Error::WrongFile {
+                    path: path.clone(),
+                    journal: journal.clone(),
+                    detail: "x".into(),
+                },
+                8,
+            ),
+            (
+                Error::JournalVersion {
+                    path: path.clone(),
+                    journal: journal.clone(),
+                    found: 9,
+                    supported: 1,
+                },
+                8,
+            ),
+            (Error::JournalMissing { path: path.clone(), journal: journal.clone() }, 8),
+            (Error::JournalUnwritable { path: path.clone(), journal, source: io() }, 4),
+            (
+                Error::Io {
+                    path: path.clone(),
+                    operation,
+                    offset,
+                    len,
+                    source: io(),
+                    state: state.clone(),
+                },
+                9,
+            ),
+            (Error::Poisoned { path: path.clone(), state }, 9),
+            (Error::Content { path, source: io() }, 9),
+        ] {
+            assert_eq!(ExitCode::of(&error) as u8, code, "{error}");
         }
     }
 }
