@@ -1,0 +1,341 @@
+//! The command line as clap reads it.
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::argument::{ArgumentParser, bound, bytes_from_hex, range};
+use crate::data::DataArguments;
+use crate::range_argument::{Bound, RangeArgument};
+
+/// Insert, remove and replace bytes in the middle of a file of any size
+///
+/// A command changes the file in place, in one crash-safe pass: after a kill or
+/// a power cut the file holds the old or the new contents, as soon as bytesplice
+/// opens it again.
+#[derive(Debug, Parser)]
+#[command(name = "bytesplice", version, verbatim_doc_comment, after_help = SHORT_GRAMMAR, after_long_help = GRAMMAR)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const SHORT_GRAMMAR: &str = "RANGE, DATA and exit codes are explained by `bytesplice --help`.";
+
+const GRAMMAR: &str = "\
+RANGE is half-open, in bytes: A..B, A.., ..B, .. or A+LENGTH
+  A bound is NUMBER, end, end-NUMBER, or -NUMBER, which is the same as end-NUMBER.
+  NUMBER is decimal (4096, 1_000), or hexadecimal (0x1000). Only a decimal number
+  may have a unit: KiB MiB GiB TiB (1024) or kB MB GB TB (1000).
+  Ranges are never clipped: one that passes the end of the file is an error.
+
+DATA is exactly one of
+  --text S            the bytes of the argument, without escapes
+  --escaped S         with the escapes \\n \\r \\t \\0 \\\\ \\xHH
+  --hex H             pairs of hex digits, spaces allowed
+  --from PATH         the contents of another file, a FIFO or of the file itself,
+                      or a part of it: --from-range RANGE
+  --fill BYTE:COUNT   COUNT times the same byte, such as 0:1MiB
+  -                   standard input
+
+Exit codes
+  0  done                          5  locked by another bytesplice
+  2  wrong usage                   6  changed by others, or not as expected
+  3  outside the file              7  no space, or over the file size limit
+  4  cannot open, or not a         8  recovery needed, or a bad journal
+     regular file                  9  input or output failed
+
+Examples
+  bytesplice remove data 4..8
+  bytesplice insert data 4 --text AAAA
+  bytesplice replace data 10..20 --from other.bin
+  bytesplice show data -1KiB..";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Insert DATA at OFFSET; what was there moves up
+    #[command(
+        override_usage = "bytesplice insert [OPTIONS] <FILE> <OFFSET> <DATA>",
+        after_help = "\
+Examples
+  bytesplice insert data 4 --text AAAA
+  bytesplice insert data 0 --from header.bin
+  bytesplice insert data end --hex '0d 0a'
+  head -c 1000 /dev/urandom | bytesplice insert data -1KiB -"
+    )]
+    Insert(InsertArguments),
+    /// Remove the bytes of RANGE; what follows moves down
+    #[command(after_help = "\
+Examples
+  bytesplice remove data 4..8
+  bytesplice remove data 1MiB+64KiB --save removed.bin
+  bytesplice remove data -10.. --expect-hex '00 00 00 00 00 00 00 00 00 00'
+  bytesplice remove data ..512 --dry-run")]
+    Remove(RemoveArguments),
+    /// Replace the bytes of RANGE by DATA of any length
+    #[command(
+        override_usage = "bytesplice replace [OPTIONS] <FILE> <RANGE> <DATA>",
+        after_help = "\
+Examples
+  bytesplice replace data 10..20 --text 'text of any length'
+  bytesplice replace data 0..4 --hex 7f454c46 --expect-hex 00000000
+  bytesplice replace data 1GiB+1MiB --fill 0:1MiB
+  bytesplice replace data .. --from other.bin --from-range 512.."
+    )]
+    Replace(ReplaceArguments),
+    /// Add DATA at the end
+    #[command(
+        override_usage = "bytesplice append [OPTIONS] <FILE> <DATA>",
+        after_help = "\
+Examples
+  bytesplice append data --escaped 'the last line\\n'
+  bytesplice append data --from data
+  bytesplice append data --fill 0xff:64KiB"
+    )]
+    Append(AppendArguments),
+    /// Shorten the file to LENGTH bytes
+    #[command(after_help = "\
+Examples
+  bytesplice truncate data 1MiB
+  bytesplice truncate data -1
+  bytesplice truncate data 0")]
+    Truncate(TruncateArguments),
+    /// Write the bytes of RANGE to standard output
+    #[command(after_help = "\
+Examples
+  bytesplice read data 0..512 > boot.bin
+  bytesplice read data -1KiB.. | xxd")]
+    Read(ReadArguments),
+    /// Show bytes as hex and text
+    ///
+    /// Reads only what it shows, so that the file may have any size. Repeated lines
+    /// are shown as `*`. Colours tell the classes of bytes on a terminal, unless
+    /// NO_COLOR is set.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice show data
+  bytesplice show data 1GiB+256
+  bytesplice show data -64.."
+    )]
+    Show(ShowArguments),
+    /// Finish or undo a commit that was cut short
+    ///
+    /// Every command that changes a file does this by itself when it opens the file;
+    /// this one is for files that other programs are to read.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice recover data
+  bytesplice recover --force restored-copy"
+    )]
+    Recover(RecoverArguments),
+    /// Tell length, journal and locks without changing anything
+    ///
+    /// Exits with 8 if the file needs recovery or its journal is unusable.
+    #[command(after_help = "\
+Examples
+  bytesplice status data
+  bytesplice status data --json")]
+    Status(StatusArguments),
+}
+
+impl Command {
+    /// Whether errors are wanted as an object as well.
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Self::Insert(InsertArguments { options, .. })
+            | Self::Remove(RemoveArguments { options, .. })
+            | Self::Replace(ReplaceArguments { options, .. })
+            | Self::Append(AppendArguments { options, .. })
+            | Self::Truncate(TruncateArguments { options, .. }) => options.json,
+            Self::Recover(arguments) => arguments.json,
+            Self::Status(arguments) => arguments.json,
+            Self::Read(_) | Self::Show(_) => false,
+        }
+    }
+}
+
+/// `insert FILE OFFSET DATA`
+#[derive(Debug, Args)]
+pub struct InsertArguments {
+    /// The file to change
+    pub file: OsString,
+    /// Where to insert: NUMBER, end, end-NUMBER or -NUMBER
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
+    pub offset: Bound,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub options: EditOptions,
+}
+
+/// `remove FILE RANGE`
+#[derive(Debug, Args)]
+pub struct RemoveArguments {
+    /// The file to change
+    pub file: OsString,
+    /// The bytes to remove: A..B, A.., ..B, .. or A+LENGTH
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: RangeArgument,
+    /// Keep the removed bytes in a new file, on disk before the commit
+    #[arg(long, value_name = "PATH")]
+    pub save: Option<OsString>,
+    #[command(flatten)]
+    pub options: EditOptions,
+}
+
+/// `replace FILE RANGE DATA`
+#[derive(Debug, Args)]
+pub struct ReplaceArguments {
+    /// The file to change
+    pub file: OsString,
+    /// The bytes to replace: A..B, A.., ..B, .. or A+LENGTH
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: RangeArgument,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub options: EditOptions,
+}
+
+/// `append FILE DATA`
+#[derive(Debug, Args)]
+pub struct AppendArguments {
+    /// The file to change
+    pub file: OsString,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub options: EditOptions,
+}
+
+/// `truncate FILE LENGTH`
+#[derive(Debug, Args)]
+pub struct TruncateArguments {
+    /// The file to change
+    pub file: OsString,
+    /// The new length: NUMBER, end-NUMBER or -NUMBER
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
+    pub length: Bound,
+    #[command(flatten)]
+    pub options: EditOptions,
+}
+
+/// `read FILE RANGE`
+#[derive(Debug, Args)]
+pub struct ReadArguments {
+    /// The file to read
+    pub file: OsString,
+    /// The bytes to write out: A..B, A.., ..B, .. or A+LENGTH
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: RangeArgument,
+    /// Accepted for symmetry: reading prints nothing but the bytes
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `show FILE [RANGE]`
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// The file to show
+    pub file: OsString,
+    /// The bytes to show: A..B, A.., ..B or A+LENGTH; all without it
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: Option<RangeArgument>,
+    /// Accepted for symmetry: showing prints nothing but the bytes
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `recover FILE`
+#[derive(Debug, Args)]
+pub struct RecoverArguments {
+    /// The file to recover
+    pub file: OsString,
+    /// Also accept a restored copy of the file with another inode, if its bytes fit the journal
+    #[arg(long)]
+    pub force: bool,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `status FILE`
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// The file to look at
+    pub file: OsString,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing: the exit code tells whether recovery is needed
+    #[arg(short, long, conflicts_with = "json")]
+    pub quiet: bool,
+}
+
+/// What every command that changes a file understands.
+#[derive(Debug, Args)]
+pub struct EditOptions {
+    /// Print what the commit would do and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to write: journaled is crash-safe, direct is not
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub strategy: StrategyArgument,
+    /// Do not wait for the disk: a power cut may then leave neither old nor new contents
+    #[arg(long)]
+    pub no_sync: bool,
+    /// Refuse unless the old bytes are these: those removed, or else those at OFFSET or the last
+    #[arg(long, value_name = "H", value_parser = ArgumentParser(bytes_from_hex))]
+    pub expect_hex: Option<ArgumentBytes>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Bytes written in an argument. (A plain `Vec` would mean many values to clap.)
+#[derive(Debug, Clone)]
+pub struct ArgumentBytes(pub Vec<u8>);
+
+/// The strategies there are.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub enum StrategyArgument {
+    /// The cheapest crash-safe way
+    #[default]
+    Auto,
+    /// Through a journal beside the file
+    Journaled,
+    /// Without a journal: a crash in between ruins the file
+    Direct,
+}
+
+impl From<StrategyArgument> for bytesplice::Strategy {
+    fn from(argument: StrategyArgument) -> Self {
+        match argument {
+            StrategyArgument::Auto => Self::Auto,
+            StrategyArgument::Journaled => Self::Journaled,
+            StrategyArgument::Direct => Self::Direct,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

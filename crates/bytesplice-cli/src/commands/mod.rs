@@ -1,0 +1,11 @@
+//! One file a command.
+
+pub mod append;
+pub mod insert;
+pub mod read;
+pub mod recover;
+pub mod remove;
+pub mod replace;
+pub mod show;
+pub mod status;
+pub mod truncate;

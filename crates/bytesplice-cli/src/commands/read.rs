@@ -1,0 +1,22 @@
+use std::io::{self, Write};
+use std::path::Path;
+
+use bytesplice::OpenOptions;
+
+use crate::cli::ReadArguments;
+use crate::failure::Failure;
+
+/// `read FILE RANGE`
+pub fn run(arguments: &ReadArguments) -> Result<(), Failure> {
+    let path = Path::new(&arguments.file);
+    let file = OpenOptions::new().read_only(true).open(path)?;
+    let range = arguments
+        .range
+        .resolve(file.len())
+        .map_err(|place| Failure::outside(path, place, file.len()))?;
+    let mut out = io::stdout().lock();
+    for chunk in file.chunks(range)? {
+        out.write_all(&chunk?).map_err(Failure::Output)?;
+    }
+    out.flush().map_err(Failure::Output)
+}

@@ -1,0 +1,34 @@
+use std::path::Path;
+
+use bytesplice::FileState;
+
+use crate::cli::RemoveArguments;
+use crate::edit::Edit;
+use crate::failure::Failure;
+use crate::output::bytes;
+use crate::save::SavedBytes;
+
+/// `remove FILE RANGE`
+pub fn run(arguments: &RemoveArguments) -> Result<(), Failure> {
+    let mut edit = Edit::open("remove", &arguments.file, &arguments.options)?;
+    let range = edit.range(arguments.range)?;
+    edit.expect(range.clone())?;
+    let mut saved = None;
+    if let Some(path) = arguments.save.as_deref().map(Path::new) {
+        SavedBytes::check(path, edit.path())?;
+        if !edit.is_dry_run() {
+            saved = Some(SavedBytes::write(path, &edit.file, range.clone())?);
+        }
+    }
+    let removed = bytes(range.end - range.start);
+    let result = edit.file.remove(range.clone()).map_err(Failure::from).and_then(|()| {
+        edit.finish(&format!("removed {removed} at {}..{}", range.start, range.end))
+    });
+    // Bytes that are still in the file need no second home, and the next try may use the name again.
+    if let (Some(saved), Err(Failure::Library(error))) = (saved, &result)
+        && error.file_state() == FileState::Unchanged
+    {
+        saved.withdraw();
+    }
+    result
+}

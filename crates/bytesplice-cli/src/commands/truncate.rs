@@ -1,0 +1,14 @@
+use crate::cli::TruncateArguments;
+use crate::edit::Edit;
+use crate::failure::Failure;
+use crate::output::bytes;
+
+/// `truncate FILE LENGTH`
+pub fn run(arguments: &TruncateArguments) -> Result<(), Failure> {
+    let mut edit = Edit::open("truncate", &arguments.file, &arguments.options)?;
+    let length = edit.offset(arguments.length)?;
+    let old_len = edit.file.len();
+    edit.expect(length..old_len)?;
+    edit.file.truncate(length)?;
+    edit.finish(&format!("removed {} at the end", bytes(old_len - length)))
+}

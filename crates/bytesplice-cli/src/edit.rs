@@ -1,0 +1,165 @@
+//! What all commands that change a file have in common: open, check, plan, commit, report.
+
+use std::ffi::OsStr;
+use std::ops::Range;
+use std::path::Path;
+
+use bytesplice::{CommitOptions, CommitPlan, Durability, Error, OpenOptions, SpliceFile};
+use serde_json::Value;
+
+use crate::cli::EditOptions;
+use crate::failure::Failure;
+use crate::output::{bytes, object, plan_value, print, print_object, shown, tell};
+use crate::plan_table::plan_table;
+use crate::progress::CommitProgress;
+use crate::range_argument::{Bound, OutsideFile, RangeArgument};
+
+/// A file opened to be changed by one command.
+pub struct Edit<'a> {
+    /// The file, with the edits made so far.
+    pub file: SpliceFile,
+    command: &'static str,
+    path: &'a Path,
+    options: &'a EditOptions,
+    old_len: u64,
+}
+
+impl<'a> Edit<'a> {
+    /// Opens the file, for reading only if this is a dry run, as recovering it would write.
+    ///
+    /// # Errors
+    /// The file cannot be opened, is locked, or may not be written.
+    pub fn open(
+        command: &'static str,
+        path: &'a OsStr,
+        options: &'a EditOptions,
+    ) -> Result<Self, Failure> {
+        let path = Path::new(path);
+        let file = OpenOptions::new().read_only(options.dry_run).open(path)?;
+        if file.is_read_only() && !options.dry_run {
+            // Said before standard input is read, not after.
+            return Err(Error::PermissionDenied { path: path.into() }.into());
+        }
+        Ok(Self { old_len: file.len(), file, command, path, options })
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        self.path
+    }
+
+    /// Whether nothing may be written.
+    pub fn is_dry_run(&self) -> bool {
+        self.options.dry_run
+    }
+
+    /// The bytes that a RANGE means in this file.
+    ///
+    /// # Errors
+    /// The range lies outside.
+    pub fn range(&self, range: RangeArgument) -> Result<Range<u64>, Failure> {
+        range.resolve(self.old_len).map_err(|place| self.outside(place))
+    }
+
+    /// The offset that a bound means in this file.
+    ///
+    /// # Errors
+    /// The offset lies outside.
+    pub fn offset(&self, bound: Bound) -> Result<u64, Failure> {
+        match bound.resolve(self.old_len) {
+            Ok(offset) if offset <= self.old_len => Ok(offset),
+            Ok(offset) => Err(self.outside(OutsideFile::PastEnd { start: offset, end: offset })),
+            Err(place) => Err(self.outside(place)),
+        }
+    }
+
+    fn outside(&self, place: OutsideFile) -> Failure {
+        Failure::outside(self.path, place, self.old_len)
+    }
+
+    /// Holds the bytes that go away against `--expect-hex`.
+    ///
+    /// # Errors
+    /// They differ.
+    pub fn expect(&mut self, range: Range<u64>) -> Result<(), Failure> {
+        if let Some(expected) = &self.options.expect_hex {
+            self.file.expect(range, &expected.0)?;
+        }
+        Ok(())
+    }
+
+    /// Holds the bytes at `offset` against `--expect-hex`, where none go away.
+    ///
+    /// # Errors
+    /// They differ, or there are not so many.
+    pub fn expect_at(&mut self, offset: u64) -> Result<(), Failure> {
+        let len = self.options.expect_hex.as_ref().map_or(0, |expected| expected.0.len() as u64);
+        self.expect(offset..offset.saturating_add(len).min(self.old_len))
+    }
+
+    /// Holds the last bytes against `--expect-hex`.
+    ///
+    /// # Errors
+    /// They differ, or there are not so many.
+    pub fn expect_last(&mut self) -> Result<(), Failure> {
+        let len = self.options.expect_hex.as_ref().map_or(0, |expected| expected.0.len() as u64);
+        self.expect(self.old_len.saturating_sub(len)..self.old_len)
+    }
+
+    /// Commits, or shows the plan of the commit, and reports. `done` says in words what was done.
+    ///
+    /// # Errors
+    /// The plan or the commit failed.
+    pub fn finish(mut self, done: &str) -> Result<(), Failure> {
+        let plan = self.file.plan_with(&self.commit_options())?;
+        if self.options.dry_run {
+            return self.show_plan(&plan);
+        }
+        let mut progress = CommitProgress::new(self.path, self.options.quiet);
+        let mut advance = |now| progress.advance(now);
+        let options = self.commit_options().progress(&mut advance);
+        let committed = self.file.commit_with(options);
+        progress.finish();
+        committed?;
+        self.report(&plan, done)
+    }
+
+    fn commit_options<'b>(&self) -> CommitOptions<'b> {
+        let durability =
+            if self.options.no_sync { Durability::Unsynced } else { Durability::Synced };
+        CommitOptions::default().strategy(self.options.strategy.into()).durability(durability)
+    }
+
+    fn show_plan(&self, plan: &CommitPlan) -> Result<(), Failure> {
+        if self.options.json {
+            return self.print_plan(plan);
+        }
+        if self.options.quiet {
+            return Ok(());
+        }
+        print(&format!(
+            "{}: this is the plan, nothing was written\n{}",
+            shown(self.path),
+            plan_table(plan)
+        ))
+    }
+
+    fn report(&self, plan: &CommitPlan, done: &str) -> Result<(), Failure> {
+        if self.options.json {
+            return self.print_plan(plan);
+        }
+        if !self.options.quiet {
+            tell(&format!("{}: {done}, now {} long", shown(self.path), bytes(plan.new_len)));
+        }
+        Ok(())
+    }
+
+    fn print_plan(&self, plan: &CommitPlan) -> Result<(), Failure> {
+        let mut object = object(self.command, self.path);
+        object.insert("dry_run".into(), Value::Bool(self.options.dry_run));
+        object.insert("old_length".into(), plan.old_len.into());
+        object.insert("new_length".into(), plan.new_len.into());
+        object.insert("plan".into(), plan_value(plan));
+        print_object(object)
+    }
+}

@@ -1,0 +1,177 @@
+//! What the exit codes mean.
+
+use std::io;
+
+use bytesplice::Error;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Done.
+    Done = 0,
+    /// Wrong usage.
+    Usage = 2,
+    /// A range or an offset outside the file.
+    OutsideFile = 3,
+    /// Cannot open, or not a regular file.
+    CannotOpen = 4,
+    /// Locked by another bytesplice.
+    Locked = 5,
+    /// Changed by others, or not as expected.
+    Changed = 6,
+    /// No space, or over the file size limit.
+    NoSpace = 7,
+    /// Recovery is needed, or the journal is bad.
+    NeedsRecovery = 8,
+    /// Input or output failed.
+    InputOutput = 9,
+}
+
+impl ExitCode {
+    /// The code of a library error.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            // Ranges reversed as written are refused before; these depend on the length.
+            Error::OutOfRange { .. } | Error::ReversedRange { .. } => Self::OutsideFile,
+            Error::Open { .. }
+            | Error::NotRegular { .. }
+            | Error::PermissionDenied { .. }
+            | Error::JournalUnwritable { .. } => Self::CannotOpen,
+            Error::Locked { .. } => Self::Locked,
+            Error::Changed { .. } | Error::SourceChanged { .. } | Error::Unexpected { .. } => {
+                Self::Changed
+            }
+            Error::NoSpace { .. } | Error::SizeLimit { .. } | Error::TooLarge { .. } => {
+                Self::NoSpace
+            }
+            Error::NeedsRecovery { .. }
+            | Error::JournalCorrupt { .. }
+            | Error::WrongFile { .. }
+            | Error::JournalVersion { .. }
+            | Error::JournalMissing { .. } => Self::NeedsRecovery,
+            _ => Self::InputOutput,
+        }
+    }
+
+    /// The code of a failed write or open of our own.
+    pub fn of_io(error: &io::Error) -> Self {
+        use io::ErrorKind;
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                Self::NoSpace
+            }
+            ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::AlreadyExists
+            | ErrorKind::NotADirectory
+            | ErrorKind::IsADirectory
+            | ErrorKind::ReadOnlyFilesystem => Self::CannotOpen,
+            _ => Self::InputOutput,
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        (code as u8).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use bytesplice::FileState;
+
+    use super::*;
+
+    #[test]
+    fn system_errors() {
+        for (number, code) in [
+            (28, ExitCode::NoSpace),    // ENOSPC
+            (27, ExitCode::NoSpace),    // EFBIG
+            (2, ExitCode::CannotOpen),  // ENOENT
+            (13, ExitCode::CannotOpen), // EACCES
+            (17, ExitCode::CannotOpen), // EEXIST
+            (5, ExitCode::InputOutput), // EIO
+        ] {
+            assert_eq!(ExitCode::of_io(&io::Error::from_raw_os_error(number)), code, "{number}");
+        }
+    }
+
+    #[test]
+    fn library_errors() {
+        let (path, journal) = (PathBuf::from("f"), PathBuf::from(".f.bytesplice"));
+        let io = || io::Error::other("no");
+        let (start, end, len, offset) = (0, 1, 0, 0);
+        let state = FileState::Unchanged;
+        let operation = "write";
+        for (error, code) in [
+            (Error::OutOfRange { path: path.clone(), start, end, len }, 3),
+            (Error::ReversedRange { path: path.clone(), start, end }, 3),
+            (Error::TooLarge { path: path.clone(), what: "it" }, 7),
+            (Error::Open { path: path.clone(), source: io() }, 4),
+            (Error::NotRegular { path: path.clone(), kind: "FIFO" }, 4),
+            (Error::PermissionDenied { path: path.clone() }, 4),
+            (Error::Locked { path: path.clone() }, 5),
+            (Error::Changed { path: path.clone(), what: "size".into() }, 6),
+            (Error::SourceChanged { path: path.clone(), what: "size".into() }, 6),
+            (Error::Unexpected { path: path.clone(), start, end, at: 0 }, 6),
+            (
+                Error::NoSpace {
+                    path: path.clone(),
+                    operation,
+                    offset,
+                    len,
+                    source: io(),
+                    state: state.clone(),
+                },
+                7,
+            ),
+            (Error::SizeLimit { path: path.clone(), len, limit: 0, state: state.clone() }, 7),
+            (Error::NeedsRecovery { path: path.clone(), journal: journal.clone() }, 8),
+            (
+                Error::JournalCorrupt {
+                    path: path.clone(),
+                    journal: journal.clone(),
+                    detail: "x".into(),
+                },
+                8,
+            ),
+            (
+                Error::WrongFile {
+                    path: path.clone(),
+                    journal: journal.clone(),
+                    detail: "x".into(),
+                },
+                8,
+            ),
+            (
+                Error::JournalVersion {
+                    path: path.clone(),
+                    journal: journal.clone(),
+                    found: 9,
+                    supported: 1,
+                },
+                8,
+            ),
+            (Error::JournalMissing { path: path.clone(), journal: journal.clone() }, 8),
+            (Error::JournalUnwritable { path: path.clone(), journal, source: io() }, 4),
+            (
+                Error::Io {
+                    path: path.clone(),
+                    operation,
+                    offset,
+                    len,
+                    source: io(),
+                    state: state.clone(),
+                },
+                9,
+            ),
+            (Error::Poisoned { path: path.clone(), state }, 9),
+            (Error::Content { path, source: io() }, 9),
+        ] {
+            assert_eq!(ExitCode::of(&error) as u8, code, "{error}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Everything that ends a command, in words and as an exit code.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::exit_code::ExitCode;
+use crate::output::shown;
+use crate::range_argument::{Bound, OutsideFile};
+
+/// Why a command stopped.
+#[derive(Debug)]
+pub enum Failure {
+    /// The library refused or failed.
+    Library(bytesplice::Error),
+    /// A bound lies before the start of the file.
+    BeforeStart { path: PathBuf, bound: Bound, len: u64 },
+    /// A range turns out reversed in a file of this length.
+    Reversed { path: PathBuf, start: u64, end: u64, len: u64 },
+    /// `--from-range` of something that cannot be sought in.
+    NoRangeOfStream { path: PathBuf, kind: &'static str },
+    /// `--save` names the file that is changed.
+    SaveIsTarget { path: PathBuf },
+    /// `--save` failed, and nothing was changed.
+    Save { path: PathBuf, source: io::Error },
+    /// Standard output cannot be written.
+    Output(io::Error),
+    /// The system refused to let us catch a signal.
+    Signal(io::Error),
+}
+
+impl Failure {
+    /// A bound or a range that does not lie in a file of `len` bytes.
+    pub fn outside(path: &Path, place: OutsideFile, len: u64) -> Self {
+        let path = path.into();
+        match place {
+            OutsideFile::BeforeStart(bound) => Self::BeforeStart { path, bound, len },
+            OutsideFile::Reversed { start, end } => Self::Reversed { path, start, end, len },
+            OutsideFile::PastEnd { start, end } => {
+                Self::Library(bytesplice::Error::OutOfRange { path, start, end, len })
+            }
+        }
+    }
+
+    /// The exit code that tells programs what happened.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Library(error) => ExitCode::of(error),
+            Self::BeforeStart { .. } | Self::Reversed { .. } => ExitCode::OutsideFile,
+            Self::NoRangeOfStream { .. } => ExitCode::CannotOpen,
+            Self::SaveIsTarget { .. } => ExitCode::Usage,
+            Self::Save { source, .. } | Self::Output(source) => ExitCode::of_io(source),
+            Self::Signal(_) => ExitCode::InputOutput,
+        }
+    }
+
+    /// The reader of our output went away, as `head` does: no failure to anybody.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Library(error) => write!(out, "{error}"),
+            Self::BeforeStart { path, bound, len } => write!(
+                out,
+                "{}: {bound} lies before the start of the contents, which are {len} bytes long; nothing was changed",
+                shown(path)
+            ),
+            Self::Reversed { path, start, end, len } => write!(
+                out,
+                "{}: the range ends before it starts: it is {start}..{end} in contents {len} bytes long; nothing was changed",
+                shown(path)
+            ),
+            Self::NoRangeOfStream { path, kind } => write!(
+                out,
+                "{}: is a {kind}, not a regular file: --from-range needs one; nothing was changed",
+                shown(path)
+            ),
+            Self::SaveIsTarget { path } => write!(
+                out,
+                "{}: --save names the file to be changed itself; nothing was changed",
+                shown(path)
+            ),
+            Self::Save { path, source } if source.kind() == io::ErrorKind::AlreadyExists => write!(
+                out,
+                "{}: exists already, --save does not overwrite it; nothing was changed",
+                shown(path)
+            ),
+            Self::Save { path, source } => write!(
+                out,
+                "{}: cannot save the removed bytes: {source}; nothing was changed",
+                shown(path)
+            ),
+            Self::Output(source) => write!(out, "cannot write to standard output: {source}"),
+            Self::Signal(source) => write!(out, "cannot catch SIGXFSZ: {source}"),
+        }
+    }
+}
+
+impl From<bytesplice::Error> for Failure {
+    fn from(error: bytesplice::Error) -> Self {
+        Self::Library(error)
+    }
+}

@@ -1,0 +1,70 @@
+//! `bytesplice`: insert, remove and replace bytes in the middle of a file of any size.
+
+mod argument;
+mod bytes_argument;
+mod cli;
+mod commands;
+mod data;
+mod edit;
+mod exit_code;
+mod failure;
+mod hexdump;
+mod output;
+mod plan_table;
+mod progress;
+mod range_argument;
+mod save;
+mod size;
+mod usage;
+
+use std::env;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output::print_error;
+
+fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(help) if !help.use_stderr() => help.exit(),
+        Err(error) => {
+            let arguments =
+                || env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+            let json = arguments().take_while(|argument| argument != "--").any(|it| it == "--json");
+            print_error(&usage::message(&error, arguments()), ExitCode::Usage as u8, json);
+            return ExitCode::Usage.into();
+        }
+    };
+    match run(&cli.command) {
+        Ok(code) => code.into(),
+        Err(failure) if failure.is_broken_pipe() => ExitCode::Done.into(),
+        Err(failure) => {
+            let code = failure.exit_code();
+            print_error(&failure.to_string(), code as u8, cli.command.wants_json());
+            code.into()
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<ExitCode, Failure> {
+    // Caught, a write over the file size limit is an error that can be told; by default it kills.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))
+        .map_err(Failure::Signal)?;
+    match command {
+        Command::Insert(arguments) => commands::insert::run(arguments)?,
+        Command::Remove(arguments) => commands::remove::run(arguments)?,
+        Command::Replace(arguments) => commands::replace::run(arguments)?,
+        Command::Append(arguments) => commands::append::run(arguments)?,
+        Command::Truncate(arguments) => commands::truncate::run(arguments)?,
+        Command::Read(arguments) => commands::read::run(arguments)?,
+        Command::Show(arguments) => commands::show::run(arguments)?,
+        Command::Recover(arguments) => commands::recover::run(arguments)?,
+        Command::Status(arguments) => return commands::status::run(arguments),
+    }
+    Ok(ExitCode::Done)
+}

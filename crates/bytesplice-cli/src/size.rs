@@ -1,0 +1,165 @@
+//! NUMBER: decimal with `_` between digits and an optional unit, or 0x hex.
+
+/// Units and their sizes in bytes, as they are written.
+const UNITS: [(&str, u64); 8] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+];
+
+/// Reads a NUMBER, or says in words for people why the text is none.
+pub fn parse(text: &str) -> Result<u64, String> {
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return parse_hexadecimal(text, digits);
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    if unit.starts_with(['.', ',']) && !digits.is_empty() {
+        return Err(format!(
+            "`{text}` has a fraction: numbers are whole, write 1536KiB and not 1.5MiB"
+        ));
+    }
+    if digits.is_empty() {
+        return Err(if text.is_empty() {
+            "a number is missing".into()
+        } else {
+            format!(
+                "`{text}` is not a number: digits, such as 4096, 1_000, 64KiB or 0x1F, are wanted"
+            )
+        });
+    }
+    // Digits and `_` only are left, so that an empty part is a `_` without a digit on one side.
+    if digits.split('_').any(str::is_empty) {
+        return Err(format!("`{text}`: `_` may stand between digits only"));
+    }
+    let factor = parse_unit(text, digits, unit)?;
+    digits
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+        .and_then(|value| value.checked_mul(factor))
+        .ok_or_else(|| too_large(text))
+}
+
+fn parse_hexadecimal(text: &str, digits: &str) -> Result<u64, String> {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(format!(
+            "`{text}` is not a hexadecimal number: only 0-9 and a-f may follow 0x, and no unit"
+        ));
+    }
+    u64::from_str_radix(digits, 16).map_err(|_| too_large(text))
+}
+
+fn parse_unit(text: &str, digits: &str, unit: &str) -> Result<u64, String> {
+    if unit.is_empty() {
+        return Ok(1);
+    }
+    if let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) {
+        return Ok(*factor);
+    }
+    let names = |letter: char| {
+        let decimal = if letter == 'K' { 'k' } else { letter };
+        format!("{digits}{letter}iB (1024) or {digits}{decimal}B (1000)")
+    };
+    let letter = unit.chars().next().unwrap_or_default().to_ascii_uppercase();
+    let bare = unit.len() == 1 && "KMGT".contains(letter);
+    let near = ["B", "IB", "I"]
+        .contains(&unit[letter.len_utf8().min(unit.len())..].to_uppercase().as_str())
+        && "KMGT".contains(letter);
+    Err(if bare {
+        format!("`{text}` is ambiguous: write {}", names(letter))
+    } else if near {
+        format!("`{text}` has an unknown unit: write {}", names(letter))
+    } else {
+        format!(
+            "`{text}` has an unknown unit `{unit}`: units are KiB MiB GiB TiB (1024) and kB MB GB TB (1000)"
+        )
+    })
+}
+
+fn too_large(text: &str) -> String {
+    format!("`{text}` is too large: numbers go up to 2^64 - 1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn numbers() {
+        for (text, value) in [
+            ("0", 0),
+            ("007", 7),
+            ("1_000", 1000),
+            ("1_000_000", 1_000_000),
+            ("0x0", 0),
+            ("0xff", 255),
+            ("0X1F", 31),
+            ("0x1B", 27),
+            ("0KiB", 0),
+            ("1KiB", 1024),
+            ("1_0MiB", 10 << 20),
+            ("3GiB", 3 << 30),
+            ("2TiB", 2 << 40),
+            ("1kB", 1000),
+            ("1MB", 1_000_000),
+            ("5GB", 5_000_000_000),
+            ("7TB", 7_000_000_000_000),
+            ("18446744073709551615", u64::MAX),
+            ("0xFFFFFFFFFFFFFFFF", u64::MAX),
+            ("16777215TiB", 16_777_215 << 40),
+        ] {
+            assert_eq!(parse(text), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_say_why() {
+        for (text, reason) in [
+            ("", "a number is missing"),
+            ("x", "is not a number"),
+            ("+5", "is not a number"),
+            ("-5", "is not a number"),
+            (" 5", "is not a number"),
+            (".5", "is not a number"),
+            ("٣", "is not a number"),
+            ("_", "between digits"),
+            ("_1", "between digits"),
+            ("1_", "between digits"),
+            ("1__0", "between digits"),
+            ("1_KiB", "between digits"),
+            ("1.5", "has a fraction"),
+            ("1.5MiB", "write 1536KiB"),
+            ("1,5", "has a fraction"),
+            ("5K", "write 5KiB (1024) or 5kB (1000)"),
+            ("5k", "write 5KiB (1024) or 5kB (1000)"),
+            ("5M", "write 5MiB (1024) or 5MB (1000)"),
+            ("5G", "write 5GiB (1024) or 5GB (1000)"),
+            ("5T", "write 5TiB (1024) or 5TB (1000)"),
+            ("5KB", "write 5KiB (1024) or 5kB (1000)"),
+            ("5mib", "write 5MiB (1024) or 5MB (1000)"),
+            ("5Mi", "write 5MiB (1024) or 5MB (1000)"),
+            ("5B", "unknown unit `B`"),
+            ("5 KiB", "unknown unit ` KiB`"),
+            ("5KiBs", "unknown unit `KiBs`"),
+            ("5PiB", "unknown unit `PiB`"),
+            ("5µ", "unknown unit `µ`"),
+            ("5e3", "unknown unit `e3`"),
+            ("0x", "is not a hexadecimal number"),
+            ("0xg", "is not a hexadecimal number"),
+            ("0x10KiB", "no unit"),
+            ("0x+1", "is not a hexadecimal number"),
+            ("18446744073709551616", "is too large"),
+            ("0x10000000000000000", "is too large"),
+            ("16777216TiB", "is too large"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert!(error.contains(reason), "{text:?}: {error}");
+        }
+    }
+}

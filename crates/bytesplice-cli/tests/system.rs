@@ -1,0 +1,197 @@
+//! What the system has in store: locks, limits, permissions, pipes that close, files larger than memory.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use assert_cmd::assert::OutputAssertExt;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_bytesplice");
+
+fn bytesplice(directory: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.current_dir(directory).stdin(Stdio::null());
+    command
+}
+
+/// A directory with the file `data`.
+fn directory(contents: impl AsRef<[u8]>) -> TempDir {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("data"), contents).unwrap();
+    directory
+}
+
+#[test]
+fn a_file_in_use_is_locked() {
+    let directory = directory(vec![b'x'; 4 << 20]);
+    // It has opened the file once its first byte is out, and then waits for the pipe.
+    let mut reader = bytesplice(directory.path())
+        .args(["read", "data", ".."])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = reader.stdout.take().unwrap();
+    pipe.read_exact(&mut [0]).unwrap();
+    let output =
+        bytesplice(directory.path()).args(["append", "data", "--text", "y"]).assert().code(5);
+    let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    assert!(message.ends_with("data: is locked by another bytesplice; nothing was changed\n"));
+    bytesplice(directory.path()).args(["read", "data", "0..1"]).assert().success().stdout("x");
+    drop(pipe);
+    assert_eq!(reader.wait().unwrap().code(), Some(0), "a closed pipe is a quiet end");
+    bytesplice(directory.path()).args(["append", "data", "--text", "y"]).assert().success();
+}
+
+#[test]
+fn a_closed_pipe_ends_show_quietly() {
+    let directory = directory("");
+    File::options()
+        .write(true)
+        .open(directory.path().join("data"))
+        .unwrap()
+        .set_len(100 << 30)
+        .unwrap();
+    let mut bytes = vec![0; 1 << 20];
+    bytes.iter_mut().enumerate().for_each(|(index, byte)| *byte = (index / 16) as u8);
+    std::os::unix::fs::FileExt::write_all_at(
+        &File::options().write(true).open(directory.path().join("data")).unwrap(),
+        &bytes,
+        0,
+    )
+    .unwrap();
+    let mut show = bytesplice(directory.path())
+        .args(["show", "data"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    show.stdout.take().unwrap().read_exact(&mut [0; 80]).unwrap();
+    let output = show.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn a_hundred_gigabytes_are_looked_at_in_no_time() {
+    let directory = directory("");
+    File::options()
+        .write(true)
+        .open(directory.path().join("data"))
+        .unwrap()
+        .set_len(100_000_000_000)
+        .unwrap();
+    let limited = |arguments: &str| {
+        let mut shell = Command::new("bash");
+        shell.current_dir(directory.path());
+        shell.args(["-c", &format!("ulimit -d 65536; exec '{BINARY}' {arguments}")]);
+        shell
+    };
+    let output = limited("status data --json").assert().success();
+    let status: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(status["length"], 100_000_000_000u64);
+    assert_eq!((&status["journal"]["state"], &status["locked"]), (&"none".into(), &false.into()));
+    limited("show data 99GB+48").assert().success().stdout(
+        "170cdc1e00  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00  │⋄⋄⋄⋄⋄⋄⋄⋄⋄⋄⋄⋄⋄⋄⋄⋄│\n*\n170cdc1e30\n",
+    );
+    limited("read data -2..").assert().success().stdout("\0\0");
+}
+
+#[test]
+fn the_file_size_limit_is_an_error_and_no_kill() {
+    let directory = directory("0123");
+    let output = Command::new("bash")
+        .current_dir(directory.path())
+        .args(["-c", &format!("ulimit -f 100; exec '{BINARY}' append data --fill 1:1MiB")])
+        .assert()
+        .code(7);
+    let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    assert!(message.starts_with("bytesplice: ") && message.lines().count() == 1, "{message}");
+    assert!(fs::read(directory.path().join("data")).unwrap() == b"0123");
+    // Unlike journal and file, saved bytes are written by the command line itself.
+    fs::write(directory.path().join("data"), vec![b'x'; 1 << 20]).unwrap();
+    Command::new("bash")
+        .current_dir(directory.path())
+        .args(["-c", &format!("ulimit -f 100; exec '{BINARY}' remove data .. --save saved")])
+        .assert()
+        .code(7);
+    assert!(fs::read(directory.path().join("data")).unwrap() == vec![b'x'; 1 << 20]);
+    assert!(!directory.path().join("saved").exists());
+}
+
+#[test]
+fn a_full_output_is_an_error() {
+    let directory = directory("0123");
+    for arguments in [&["read", "data", ".."][..], &["show", "data"], &["status", "data"]] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        bytesplice(directory.path()).args(arguments).stdout(full).assert().code(7);
+    }
+}
+
+#[test]
+fn a_file_without_permission_to_write_is_read_only() {
+    let directory = directory("0123");
+    let binary = directory.path().join("program");
+    fs::copy(BINARY, &binary).unwrap();
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(directory.path().join("data"), fs::Permissions::from_mode(0o444)).unwrap();
+    fs::write(directory.path().join("secret"), "0123").unwrap();
+    fs::set_permissions(directory.path().join("secret"), fs::Permissions::from_mode(0o000))
+        .unwrap();
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(&binary);
+        command.current_dir(directory.path()).args(arguments);
+        // Root may write everything.
+        if rustix::process::geteuid().is_root() {
+            command.uid(65534);
+        }
+        command
+    };
+    let output = command(&["append", "data", "--text", "x"]).assert().code(4);
+    let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    assert!(message.contains("data: permission denied"), "{message}");
+    command(&["read", "data", ".."]).assert().success().stdout("0123");
+    command(&["append", "data", "--text", "x", "--dry-run"]).assert().success();
+    command(&["read", "secret", ".."]).assert().code(4);
+    let output = command(&["status", "data", "--json"]).assert().success();
+    let status: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(status["read_only"], true);
+    assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"0123");
+}
+
+#[test]
+fn a_fifo_is_no_file_and_has_no_ranges() {
+    let directory = directory("0123");
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for arguments in [
+        &["append", "fifo", "--text", "x"][..],
+        &["show", "fifo"],
+        &["status", "fifo"],
+        &["recover", "fifo"],
+        &["append", "data", "--from", "fifo", "--from-range", "0..1"],
+    ] {
+        let output = bytesplice(directory.path()).args(arguments).assert().code(4);
+        let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+        assert!(message.contains("fifo: is a FIFO, not a regular file"), "{message}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_those_who_force_them() {
+    let directory = directory("0\0");
+    let show = |variable: &str| {
+        let output = bytesplice(directory.path())
+            .args(["show", "data"])
+            .env(variable, "1")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(!show("NO_COLOR").contains('\u{1b}'));
+    assert!(show("CLICOLOR_FORCE").contains("\u{1b}[36m30"));
+    assert!(!show("UNRELATED").contains('\u{1b}'));
+}
