@@ -3,6 +3,7 @@
 use std::fs::File;
 
 use bytesplice::{LockMode, OpenOptions, SpliceFile};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
@@ -81,6 +82,24 @@ pub(crate) fn size_on_disk(py: Python<'_>, number: i32) -> Option<u64> {
         .ok()?
         .extract()
         .ok()
+}
+
+/// The length of a window on a file of `size` bytes.
+///
+/// # Errors
+/// `ValueError` if it does not lie inside the file.
+pub(crate) fn window_len(offset: u64, length: u64, size: u64) -> PyResult<u64> {
+    match length {
+        // An empty file can be mapped here, but not the nothing behind a file.
+        0 if offset > size || (offset == size && size > 0) => {
+            Err(PyValueError::new_err("mmap offset is greater than file size"))
+        }
+        0 => Ok(size - offset),
+        _ if offset > size || size - offset < length => {
+            Err(PyValueError::new_err("mmap length is greater than file size"))
+        }
+        _ => Ok(length),
+    }
 }
 
 /// Opening a pipe or a device again may block or do worse, so the kind is looked at first.

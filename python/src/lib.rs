@@ -1,11 +1,13 @@
 //! The extension module behind the Python package `bytesplice`.
 
+mod abandoned;
 mod content;
 mod descriptor;
 mod errors;
 mod index;
 mod mmap;
 mod protection;
+mod reading;
 mod search;
 mod window;
 

@@ -1,27 +1,24 @@
 //! The class `bytesplice.mmap`.
 
-use std::ffi::CString;
 use std::process;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::{
-    PyIndexError, PyMemoryError, PyOverflowError, PyPermissionError, PyResourceWarning,
-    PyRuntimeError, PyTypeError, PyValueError,
+    PyIndexError, PyOverflowError, PyPermissionError, PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::{PyBytes, PyTuple};
 
+use crate::abandoned;
 use crate::content::{byte_value, bytes_like, is_integer};
-use crate::descriptor::{Reopened, reopen, size_on_disk};
+use crate::descriptor::{Reopened, reopen, size_on_disk, window_len};
 use crate::errors::to_python;
 use crate::index::{Index, clip, item};
 use crate::protection::{ACCESS_DEFAULT, MAP_SHARED, PROT_READ_WRITE, Protection, anonymous};
+use crate::reading::{in_memory, read_bytes, take};
 use crate::search;
 use crate::window::Window;
-
-/// Reads of this many bytes let other threads run meanwhile.
-const LARGE: u64 = 64 << 10;
 
 /// mmap(fileno, length, flags=MAP_SHARED, prot=PROT_READ | PROT_WRITE, access=ACCESS_DEFAULT, offset=0)
 /// --
@@ -457,78 +454,9 @@ impl Drop for Mmap {
     /// Commits what was never flushed, as `mmap` would have kept it, and warns: an error has nobody to go to here.
     fn drop(&mut self) {
         let window = self.window.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut window) = window.filter(|window| self.holds_edits(window)) else {
+        let Some(window) = window.filter(|window| self.holds_edits(window)) else {
             return;
         };
-        let path = window.file.path().display().to_string();
-        let attached = Python::try_attach(|py| {
-            let pending = PyErr::take(py);
-            let message = format!("unclosed map of {path} with edits: they are committed now")
-                .replace('\0', "");
-            let category = py.get_type::<PyResourceWarning>();
-            let warned = PyErr::warn(py, &category, &CString::new(message).unwrap_or_default(), 1);
-            let committed = py.detach(|| window.file.commit()).map_err(to_python);
-            for error in [warned, committed].into_iter().filter_map(Result::err) {
-                error.write_unraisable(py, None);
-            }
-            if let Some(pending) = pending {
-                pending.restore(py);
-            }
-        });
-        // After the end of the interpreter the commit still counts, and standard error is all that is left.
-        if attached.is_none()
-            && let Err(error) = window.file.commit()
-        {
-            eprintln!("bytesplice: {error}");
-        }
+        abandoned::commit(window);
     }
-}
-
-/// The length of a window on a file of `size` bytes.
-///
-/// # Errors
-/// `ValueError` if it does not lie inside the file.
-fn window_len(offset: u64, length: u64, size: u64) -> PyResult<u64> {
-    match length {
-        // An empty file can be mapped here, but not the nothing behind a file.
-        0 if offset > size || (offset == size && size > 0) => {
-            Err(PyValueError::new_err("mmap offset is greater than file size"))
-        }
-        0 => Ok(size - offset),
-        _ if offset > size || size - offset < length => {
-            Err(PyValueError::new_err("mmap length is greater than file size"))
-        }
-        _ => Ok(length),
-    }
-}
-
-/// A length in bytes as a size in memory.
-fn in_memory(len: u64) -> PyResult<usize> {
-    // Python's own sizes are signed.
-    isize::try_from(len)
-        .map(isize::unsigned_abs)
-        .map_err(|_| PyMemoryError::new_err(format!("{len} bytes do not fit into memory")))
-}
-
-/// New `bytes` of `len` bytes, filled by `fill` without a copy in between.
-fn read_bytes<'py>(
-    py: Python<'py>,
-    len: u64,
-    fill: impl FnOnce(&mut [u8]) -> bytesplice::Result<()> + Send,
-) -> PyResult<Bound<'py, PyBytes>> {
-    PyBytes::new_with(py, in_memory(len)?, |buffer| {
-        if len < LARGE { fill(buffer) } else { py.detach(|| fill(buffer)) }.map_err(to_python)
-    })
-}
-
-/// Reads `len` bytes at the position and moves behind them.
-fn take<'py>(py: Python<'py>, window: &mut Window, len: u64) -> PyResult<Bound<'py, PyBytes>> {
-    // The position may lie behind the end, where not even nothing can be read.
-    if len == 0 {
-        return Ok(PyBytes::new(py, b""));
-    }
-    let (shown, position) = (&*window, window.position);
-    let bytes = read_bytes(py, len, |buffer| shown.read(buffer, position))?;
-    window.position += len;
-    Ok(bytes)
 }
