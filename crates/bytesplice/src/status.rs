@@ -26,7 +26,6 @@ pub struct Status {
 
 /// Whether a commit is under way or was cut short, and how far it got.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum JournalStatus {
     /// No commit.
     None,

@@ -1,0 +1,79 @@
+//! Search in a map, block by block, so that a large file is never in memory as a whole.
+
+use std::ops::Range;
+
+use bytesplice::Result;
+use memchr::memmem;
+
+use crate::window::Window;
+
+/// How many bytes are looked at in one go, if the needle is not longer.
+const BLOCK: u64 = 1 << 20;
+
+/// [`find`] or [`rfind`].
+pub(crate) type Search = fn(&Window, &[u8], Range<u64>) -> Result<Option<u64>>;
+
+/// Offset of the first place in `range` where `needle` lies wholly inside it.
+///
+/// Reads each byte of the range at most twice, and none behind the match's block.
+pub(crate) fn find(window: &Window, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+    let Some(mut blocks) = Blocks::new(needle, &range) else {
+        return Ok(None);
+    };
+    let finder = memmem::Finder::new(needle);
+    let mut start = range.start;
+    loop {
+        let end = range.end.min(start + blocks.capacity);
+        if let Some(found) = finder.find(blocks.read(window, start..end)?) {
+            return Ok(Some(start + found as u64));
+        }
+        if end == range.end {
+            return Ok(None);
+        }
+        start = end - blocks.overlap;
+    }
+}
+
+/// Offset of the last place in `range` where `needle` lies wholly inside it.
+pub(crate) fn rfind(window: &Window, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+    let Some(mut blocks) = Blocks::new(needle, &range) else {
+        return Ok(None);
+    };
+    let finder = memmem::FinderRev::new(needle);
+    let mut end = range.end;
+    loop {
+        let start = range.start.max(end.saturating_sub(blocks.capacity));
+        if let Some(found) = finder.rfind(blocks.read(window, start..end)?) {
+            return Ok(Some(start + found as u64));
+        }
+        if start == range.start {
+            return Ok(None);
+        }
+        end = start + blocks.overlap;
+    }
+}
+
+/// Blocks that overlap by a needle less one byte, so that a match across their border is found.
+struct Blocks {
+    buffer: Vec<u8>,
+    capacity: u64,
+    overlap: u64,
+}
+
+impl Blocks {
+    /// `None` if the needle cannot lie in the range.
+    fn new(needle: &[u8], range: &Range<u64>) -> Option<Self> {
+        let needle = needle.len() as u64;
+        let len = range.end.checked_sub(range.start).filter(|&len| needle <= len)?;
+        let overlap = needle.saturating_sub(1);
+        // A block at least as long as the overlap keeps the reading linear for any needle.
+        let capacity = len.min(overlap + BLOCK.max(needle));
+        Some(Self { buffer: vec![0; capacity as usize], capacity, overlap })
+    }
+
+    fn read(&mut self, window: &Window, range: Range<u64>) -> Result<&[u8]> {
+        let block = &mut self.buffer[..(range.end - range.start) as usize];
+        window.read(block, range.start)?;
+        Ok(block)
+    }
+}

@@ -1,0 +1,43 @@
+"""Files to map, and what both kinds of map answer."""
+
+import mmap as standard
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "bytesplice",
+    # The temporary directory is shared by all examples; each of them writes its own file first.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+)
+settings.load_profile("bytesplice")
+
+CONTENTS = b"0000111122223333444455556666777788889999"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A file of forty digits."""
+    path = tmp_path / "data"
+    path.write_bytes(CONTENTS)
+    return path
+
+
+@pytest.fixture
+def page_file(tmp_path: Path) -> Path:
+    """A file of three pages and a bit, each page of its own letter."""
+    path = tmp_path / "pages"
+    size = standard.ALLOCATIONGRANULARITY
+    path.write_bytes(b"a" * size + b"b" * size + b"c" * size + b"the end")
+    return path
+
+
+def outcome(action: Callable[[], object]) -> tuple[type | None, object]:
+    """What an action returns, or the type and text of what it raises."""
+    try:
+        return None, action()
+    except Exception as error:
+        return type(error), str(error)
