@@ -28,7 +28,7 @@ impl Geometry {
     pub const REAL: Self = Self {
         block: 4096,
         page: 4096,
-        chunk: 8 << 20,
+        chunk: 16 << 20,
         longest_step: 64 << 20,
         // Buffers that fit the L2 cache move bytes fastest.
         buffer: 1 << 20,
@@ -311,7 +311,14 @@ fn steps(spans: &[Span], new_len: u64, geometry: Geometry) -> Vec<Step> {
                 steps.push(Step { class: span.class, ranges: Vec::new() });
                 (written, limit) = (0, longest_step(span, geometry));
             }
-            let count = (end - first).min((limit - written) / geometry.block);
+            // Steps end at multiples of their length where that costs few steps: the cache keeps large aligned runs,
+            // and writes one again for every step that touches it.
+            let aligned = limit / geometry.block;
+            let to_edge = match span.class {
+                Class::Down => (end - 1) % aligned + 1,
+                Class::Up | Class::Still => aligned - first % aligned,
+            };
+            let count = (end - first).min((limit - written) / geometry.block).min(to_edge);
             let blocks = if span.class == Class::Down {
                 end -= count;
                 end..end + count
@@ -320,6 +327,9 @@ fn steps(spans: &[Span], new_len: u64, geometry: Geometry) -> Vec<Step> {
                 first - count..first
             };
             written += count * geometry.block;
+            if count == to_edge && written > limit / 2 {
+                written = limit;
+            }
             let range = blocks.start * geometry.block..(blocks.end * geometry.block).min(new_len);
             if let Some(step) = steps.last_mut() {
                 match step.ranges.last_mut() {

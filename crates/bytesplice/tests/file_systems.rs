@@ -1,0 +1,155 @@
+//! Commits on freshly made file systems, loop-mounted: every one by the same cases. Needs root and the mkfs programs.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bytesplice::{Content, Error, FileState, Recovery, SpliceFile, recover};
+
+/// A file system in an image file, unmounted on drop.
+struct Mounted {
+    directory: tempfile::TempDir,
+}
+
+impl Mounted {
+    fn new(kind: &str, megabytes: u64) -> Result<Self, String> {
+        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let image = directory.path().join("image");
+        let mount = directory.path().join("mount");
+        fs::create_dir(&mount).map_err(|error| error.to_string())?;
+        let file = fs::File::create(&image).map_err(|error| error.to_string())?;
+        file.set_len(megabytes << 20).map_err(|error| error.to_string())?;
+        run(Command::new(format!("mkfs.{kind}")).arg("-q").arg(&image))?;
+        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount))?;
+        Ok(Self { directory })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("mount")
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = run(Command::new("umount").arg(self.path()));
+    }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let names = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name != "lost+found").collect();
+    names.sort();
+    names
+}
+
+fn numbers(len: usize) -> Vec<u8> {
+    (0..len as u32 / 4)
+        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
+        .collect()
+}
+
+fn every_kind_of_commit(place: &Path) {
+    let path = place.join("data");
+    let mut model = numbers(40 << 20);
+    fs::write(&path, &model).unwrap();
+    let inode = fs::metadata(&path).unwrap().ino();
+    let mut file = SpliceFile::open(&path).unwrap();
+    let edits: [(std::ops::Range<usize>, Vec<u8>); 7] = [
+        (10..10, b"four".to_vec()),
+        (5_000_000..5_004_096, Vec::new()),
+        (100..105, b"equal".to_vec()),
+        (30_000_000..30_000_000, numbers(20 << 20)),
+        (0..30_000_000, Vec::new()),
+        (1000..1000, vec![b'-'; 4096]),
+        (7..9, b"x".to_vec()),
+    ];
+    for (range, bytes) in edits {
+        file.replace(range.start as u64..range.end as u64, &bytes).unwrap();
+        file.commit().unwrap();
+        model.splice(range, bytes);
+        assert!(fs::read(&path).unwrap() == model);
+    }
+    file.splice(5..5, Content::copy(..)).unwrap();
+    file.commit().unwrap();
+    let copied = model.clone();
+    model.splice(5..5, copied);
+    assert!(fs::read(&path).unwrap() == model);
+    file.truncate(0).unwrap();
+    file.commit().unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"");
+    assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
+    assert_eq!(names(place), ["data"]);
+    fs::remove_file(&path).unwrap();
+}
+
+/// The disk fills up at every stage, a little more room each time.
+fn a_full_disk(place: &Path) {
+    let (path, ballast) = (place.join("data"), place.join("ballast"));
+    let old = numbers(24 << 20);
+    fs::write(&path, &old).unwrap();
+    let mut new = old.clone();
+    new.splice(1000..1000, numbers(12 << 20));
+    let (mut refused, mut done) = (0, 0);
+    for free in [1_u64, 8, 16, 30, 40, 44, 50, 56, 60, 70, 90] {
+        let _ = fs::remove_file(&ballast);
+        let _ = run(Command::new("sync").arg("-f").arg(place));
+        let statistics = rustix::fs::statvfs(place).unwrap();
+        let available = statistics.f_bavail * statistics.f_frsize;
+        let fill = available.saturating_sub(free << 20);
+        let _ = run(Command::new("fallocate").arg("-l").arg(fill.max(1).to_string()).arg(&ballast));
+        let mut file = SpliceFile::open(&path).unwrap();
+        file.insert(1000, numbers(12 << 20)).unwrap();
+        match file.commit() {
+            Ok(()) => {
+                done += 1;
+                assert!(fs::read(&path).unwrap() == new);
+                file.remove(1000..1000 + (12 << 20)).unwrap();
+                drop(file);
+                let _ = fs::remove_file(&ballast);
+                fs::write(&path, &old).unwrap();
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(matches!(error, Error::NoSpace { .. }), "{error}");
+                drop(file);
+                if error.file_state() == FileState::Unchanged {
+                    assert_eq!(recover(&path).unwrap(), Recovery::Clean);
+                    assert!(fs::read(&path).unwrap() == old, "{free} MiB free");
+                } else {
+                    fs::remove_file(&ballast).unwrap();
+                    recover(&path).unwrap();
+                    let contents = fs::read(&path).unwrap();
+                    assert!(contents == old || contents == new, "{free} MiB free");
+                    fs::write(&path, &old).unwrap();
+                }
+            }
+        }
+    }
+    println!("  full disk: {refused} commits refused, {done} done, all old or new");
+    assert!(refused > 0 && done > 0);
+}
+
+#[test]
+fn commits_on_every_file_system() {
+    for kind in ["ext4", "xfs", "btrfs"] {
+        match Mounted::new(kind, 512) {
+            Ok(mounted) => {
+                println!("{kind}");
+                every_kind_of_commit(&mounted.path());
+                a_full_disk(&mounted.path());
+            }
+            Err(reason) => println!("SKIPPED {kind}: it cannot be made or mounted here: {reason}"),
+        }
+    }
+}
