@@ -1,7 +1,36 @@
-//! A memory-mapped file that you can splice: insert, remove and replace bytes in the middle.
+//! A memory-mapped file that you can splice: insert, remove and replace bytes in the middle, at any size.
 //!
-//! A [`SpliceFile`] shows the bytes of a file and takes edits of any length anywhere. Nothing reaches the file before
-//! a commit; dropping the handle discards the edits.
+//! A [`SpliceFile`] shows the bytes of a file and takes edits of any length anywhere. Edits go into a tree of pieces
+//! over the mapped original: each costs O(log n), and nothing is moved. [`SpliceFile::commit`] then brings the file
+//! itself to the new contents: one pass for all edits, same inode, and crash-safe. Nothing reaches the file before;
+//! dropping the handle discards the edits.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("data");
+//! use bytesplice::{Content, SpliceFile};
+//!
+//! std::fs::write(&path, "0000111122223333444455556666777788889999")?;
+//! let mut file = SpliceFile::open(&path)?;
+//! file.remove(4..8)?;
+//! file.insert(4, "AAAA")?;
+//! file.replace(10..20, "text of any length")?;
+//! file.splice(.., Content::copy(..20))?; // keep the first 20 bytes only
+//! file.commit()?;
+//! assert_eq!(std::fs::read(&path)?, b"0000AAAA22text of an");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is guaranteed
+//! With every strategy but [`Strategy::Direct`], and unless [`Durability::Unsynced`] is asked for: after a kill, a power
+//! cut, a full disk or a failed write at any moment the file is wholly old or wholly new, as soon as it is opened by
+//! this library again ([`recover`] does the same); if the commit had returned, new. Whoever reads the file by other
+//! means while a commit runs may see the middle of it.
+//!
+//! All offsets and lengths are bytes, all ranges half-open. Errors name the file, the offset and the length, and
+//! [`Error::file_state`] says what the file holds.
 #![warn(missing_docs)]
 
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]

@@ -9,6 +9,7 @@ use bytesplice::{
     Strategy as CommitStrategy,
 };
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 /// Fsyncs of a disk would take the time of these tests; what they are for, the simulator tests.
 fn memory_directory() -> tempfile::TempDir {
@@ -236,7 +237,12 @@ thread_local! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 20_000,
+        // Shrunken failures are kept beside this file, to be committed.
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn random_operations_with_commits_and_reopens(
