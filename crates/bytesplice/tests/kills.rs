@@ -159,11 +159,8 @@ fn every_killed_commit_is_old_or_new() {
         assert!(is_new || contents == old, "neither old nor new after a kill {phase_then}");
         assert!(is_new || !after_commit_point, "old after the commit point");
         assert!(outcome != Recovery::RolledBack || !is_new, "{outcome:?}");
-        if is_new {
-            became_new += 1
-        } else {
-            became_old += 1
-        }
+        became_new += u32::from(is_new);
+        became_old += u32::from(!is_new);
         let left: Vec<_> = fs::read_dir(place.directory.path()).unwrap().collect();
         assert_eq!(left.len(), 1, "something is left beside the file");
     }
