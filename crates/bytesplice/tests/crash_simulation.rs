@@ -36,7 +36,7 @@ fn explore_from(seed: u64, enough: impl Fn(&Report) -> bool + Sync) -> Report {
 
 #[test]
 fn no_crash_leaves_a_mixture() {
-    let states = environment("BYTESPLICE_CRASH_STATES", 5_000_000);
+    let states = environment("BYTESPLICE_CRASH_STATES", 12_000_000);
     let seed = environment("BYTESPLICE_SEED", SEED);
     let report = explore_from(seed, |report| {
         (report.states >= states && report.nested >= states) || report.wrong.len() > 5
