@@ -64,6 +64,13 @@ fn edit(path: &Path) -> SpliceFile {
 /// What the child does.
 #[test]
 fn child() {
+    if let Some(path) = std::env::var_os("JOURNALS_LIMITED") {
+        let limit = rustix::process::Rlimit { current: Some(PAGE), maximum: None };
+        rustix::process::setrlimit(rustix::process::Resource::Fsize, limit).unwrap();
+        let outcome = recover(path);
+        assert!(matches!(outcome, Err(Error::SizeLimit { limit: PAGE, .. })), "{outcome:?}");
+        return;
+    }
     let (Some(path), Some(last)) =
         (std::env::var_os("JOURNALS_PATH"), std::env::var_os("JOURNALS_LAST"))
     else {
@@ -395,6 +402,20 @@ fn a_file_that_others_changed_after_the_crash_is_not_touched() {
     assert!(matches!(wreck.recover("shorter"), Err(Error::JournalCorrupt { .. })));
     file.set_len(wreck.contents.len() as u64 + 1).unwrap();
     assert!(matches!(wreck.recover("longer"), Err(Error::JournalCorrupt { .. })));
+}
+
+#[test]
+fn a_limit_of_file_sizes_stops_recovery_without_a_signal() {
+    let wreck = Wreck::torn();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--test-threads=1"])
+        .env("JOURNALS_LIMITED", &wreck.path)
+        .output()
+        .unwrap()
+        .status;
+    assert!(status.success(), "{status}");
+    assert!(fs::read(&wreck.path).unwrap() == wreck.contents);
+    assert_eq!(wreck.recover("without the limit").unwrap(), Recovery::Completed);
 }
 
 /// Offsets in the header, which the format fixes.

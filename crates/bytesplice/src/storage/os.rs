@@ -103,10 +103,14 @@ impl StorageFile for OsFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        refuse_past_limit(offset.saturating_add(bytes.len() as u64))?;
         self.file.write_all_at(bytes, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        if len > self.len()? {
+            refuse_past_limit(len)?;
+        }
         self.file.set_len(len)
     }
 
@@ -188,6 +192,14 @@ impl Storage for OsStorage {
 /// Longest file that this process may write, in bytes (`ulimit -f`); none if there is no limit.
 pub(crate) fn file_size_limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Fsize).current
+}
+
+/// Fails where the system would kill the process, as it does by default for a write past the limit.
+fn refuse_past_limit(end: u64) -> io::Result<()> {
+    match file_size_limit() {
+        Some(limit) if end > limit => Err(ErrorKind::FileTooLarge.into()),
+        _ => Ok(()),
+    }
 }
 
 /// `.NAME.bytesplice` in the directory of the file; a long name is shortened and made distinct by a checksum.
