@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
 use crate::pieces::PieceTree;
+use crate::recovery::is_marked;
 use crate::regular::{self, Regular};
 use crate::source::{AddedBytes, OriginalFile};
 use crate::{Error, LockMode, OpenOptions, Result, SpliceFile};
@@ -78,7 +79,7 @@ impl OpenOptions {
         let metadata = file.metadata().map_err(failed)?;
         let key = Identity::from(&metadata).key();
         let unlinked = metadata.nlink() == 0 || !leads_to(&path, key).unwrap_or(false);
-        if !unlinked {
+        if !unlinked || is_marked(&file, &path)? {
             self.recover_first(&file, &path, read_only)?;
         }
         let identity = Identity::of(&file).map_err(failed)?;

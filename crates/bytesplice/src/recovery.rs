@@ -6,6 +6,7 @@ use crate::commit::engine::Engine;
 use crate::commit::plan::Geometry;
 use crate::lock::{Access, FileLock};
 use crate::storage::os::OsStorage;
+use crate::storage::{Mark, Storage};
 use crate::{Error, FileState, LockMode, OpenOptions, Recovery, Result, regular};
 
 /// How to recover.
@@ -77,6 +78,12 @@ impl OpenOptions {
         }
         recover_locked(file, path, false).map(drop)
     }
+}
+
+/// Whether the inode tells of a commit that was cut short, whatever became of the names of the file.
+pub(crate) fn is_marked(file: &Arc<File>, path: &Path) -> Result<bool> {
+    let mark = storage(file, path)?.mark().map_err(|source| unreadable(path, source))?;
+    Ok(matches!(mark, Mark::Present(_)))
 }
 
 /// A file that cannot be repaired must not be shown.

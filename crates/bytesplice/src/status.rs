@@ -5,7 +5,7 @@ use crate::commit::journal::{self, Header, HeaderState, Record};
 use crate::commit::plan::Geometry;
 use crate::lock::{Access, FileLock};
 use crate::storage::os::OsStorage;
-use crate::storage::{Mark, Storage};
+use crate::storage::{Mark, Storage, StorageFile};
 use crate::{Error, FileState, Result, regular};
 
 /// What is known of a file from outside.
@@ -107,8 +107,13 @@ fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<Jou
         });
     };
     let page = Geometry::REAL.page;
-    let header = match Header::read(&open, page, true)? {
+    let header = match Header::read(&open, page)? {
         HeaderState::Valid(header) => header,
+        HeaderState::Elsewhere(header) if header.inode == storage.target().inode()? => {
+            let detail = "it is a copy of the journal".into();
+            return Ok(JournalStatus::Unusable { journal, detail });
+        }
+        HeaderState::Elsewhere(header) => header,
         HeaderState::OtherVersion(version) => {
             let detail = format!("it has format version {version}, not {}", journal::VERSION);
             return Ok(JournalStatus::Unusable { journal, detail });
@@ -118,7 +123,7 @@ fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<Jou
         }
         HeaderState::Invalid => return Ok(JournalStatus::Prepared { journal }),
     };
-    if crate::storage::StorageFile::inode(storage.target())? != header.inode {
+    if storage.target().inode()? != header.inode {
         return Ok(JournalStatus::Unusable {
             journal,
             detail: "it belongs to another file".into(),

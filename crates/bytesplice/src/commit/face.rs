@@ -111,6 +111,14 @@ impl SpliceFile {
         };
         self.check_unchanged()?;
         let direct = self.goes_direct(options.strategy);
+        if self.unlinked && !direct {
+            // Beside the path it once had, a journal would be found by whatever file is there next.
+            return Err(Error::JournalUnwritable {
+                path: self.path.clone(),
+                journal: os::journal_beside(&self.path),
+                source: io::Error::new(ErrorKind::NotFound, "the file has no name"),
+            });
+        }
         let mut pieces: Vec<Piece> = self.tree.iter().collect();
         if direct {
             self.stash_reordered(&mut pieces)?;

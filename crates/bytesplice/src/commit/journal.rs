@@ -77,6 +77,9 @@ pub(crate) struct Record {
 pub(crate) enum HeaderState {
     /// A header of our version.
     Valid(Header),
+    /// A header of our version that was written for another journal file: this one is a copy, or shows what an older
+    /// journal held in its blocks.
+    Elsewhere(Header),
     /// A header of another version.
     OtherVersion(u32),
     /// No header: never written wholly, or damaged.
@@ -118,18 +121,19 @@ impl Header {
         HEADER_PAGES.iter().try_for_each(|number| journal.write_all_at(&bytes, number * page))
     }
 
-    /// Reads the first copy that is whole and, unless `moved`, was written for this very journal file.
-    pub fn read(journal: &impl StorageFile, page: u64, moved: bool) -> io::Result<HeaderState> {
+    /// Reads the first copy that is whole, if there is one that was written for this very journal file.
+    pub fn read(journal: &impl StorageFile, page: u64) -> io::Result<HeaderState> {
         let itself = Self::fold(journal.inode()?);
         let mut state = HeaderState::Invalid;
         for number in HEADER_PAGES {
             let mut bytes = [0; HEADER_LEN];
             if read_if_there(journal, &mut bytes, number * page)? {
                 match Self::decode(&bytes) {
-                    HeaderState::Valid(header) if moved || header.journal == itself => {
+                    HeaderState::Valid(header) if header.journal == itself => {
                         return Ok(HeaderState::Valid(header));
                     }
-                    HeaderState::Invalid | HeaderState::Valid(_) => {}
+                    HeaderState::Valid(header) => state = HeaderState::Elsewhere(header),
+                    HeaderState::Invalid => {}
                     other => state = other,
                 }
             }
@@ -272,6 +276,27 @@ impl Record {
     }
 }
 
+/// Whether a file without a whole header may be a journal that was never finished: then nothing but zeros lies around
+/// its headers and records. Anything else is not ours to remove, whatever its name.
+pub(crate) fn may_be_unfinished(journal: &impl StorageFile, page: u64) -> io::Result<bool> {
+    let len = journal.len()?;
+    for number in HEADER_PAGES {
+        let start = number * page;
+        if len <= start {
+            break;
+        }
+        let mut bytes = vec![0; (len - start).min(page) as usize];
+        journal.read_exact_at(&mut bytes, start)?;
+        // A page is written as zeros before a header goes into it, and is longer than a header, but in tests.
+        let header =
+            if bytes.len() as u64 == page || page == HEADER_LEN as u64 { HEADER_LEN } else { 0 };
+        if bytes.iter().skip(header).any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The runs as they stand in the journal.
 pub(crate) fn encode_runs(runs: &[Run]) -> Vec<u8> {
     let mut bytes = vec![0; runs.len() * RUN_LEN as usize];
@@ -299,24 +324,29 @@ pub(crate) fn read_plan(
     if journal.len()? < layout.len {
         return Ok(Err(format!("it is {} bytes long instead of {}", journal.len()?, layout.len)));
     }
-    let mut bytes = vec![0; (header.run_count * RUN_LEN) as usize];
-    journal.read_exact_at(&mut bytes, layout.runs)?;
-    if crc32fast::hash(&bytes) != header.runs_crc {
+    // Page by page, up to the first run that cannot be: a header may claim more runs than memory holds.
+    let mut crc = crc32fast::Hasher::new();
+    let mut runs: Vec<Run> = Vec::new();
+    let mut bytes = vec![0; geometry.page as usize];
+    let end = layout.runs + header.run_count * RUN_LEN;
+    let mut offset = layout.runs;
+    while offset < end {
+        let len = (end - offset).min(geometry.page);
+        let part = &mut bytes[..len as usize];
+        journal.read_exact_at(part, offset)?;
+        crc.update(part);
+        for bytes in part.chunks_exact(RUN_LEN as usize) {
+            match decode_run(bytes) {
+                Ok(run) => runs.push(run),
+                Err(detail) => return Ok(Err(detail)),
+            }
+        }
+        offset += len;
+    }
+    if crc.finalize() != header.runs_crc {
         return Ok(Err("the checksum of its plan does not match".into()));
     }
-    let mut runs = Vec::with_capacity(header.run_count as usize);
-    for bytes in bytes.chunks_exact(RUN_LEN as usize) {
-        let mut input = Decoder { bytes, at: 0 };
-        let (destination, len) = (input.u64(), input.u64());
-        let origin = match (input.u64(), input.u64()) {
-            (0, source) => Origin::Kept(source),
-            (1, offset) => Origin::Literal(offset),
-            (2, byte) => Origin::Fill(byte as u8),
-            (kind, _) => return Ok(Err(format!("its plan has a run of the unknown kind {kind}"))),
-        };
-        runs.push(Run { destination, len, origin });
-    }
-    if !is_consistent(&runs, header) {
+    if !is_consistent(&runs, header, geometry) {
         return Ok(Err("its plan contradicts itself".into()));
     }
     let plan = Plan::from_runs(runs, header.old_len, header.new_len, geometry);
@@ -326,9 +356,29 @@ pub(crate) fn read_plan(
     Ok(Ok(plan))
 }
 
-/// Whether runs are in order, cover whole blocks, and stay within the file and the literals.
-fn is_consistent(runs: &[Run], header: &Header) -> bool {
-    if header.block == 0 || header.chunk < header.block || header.longest_step < header.chunk {
+/// One run; a description of what is wrong with it otherwise.
+fn decode_run(bytes: &[u8]) -> Result<Run, String> {
+    let mut input = Decoder { bytes, at: 0 };
+    let (destination, len) = (input.u64(), input.u64());
+    let origin = match (input.u64(), input.u64()) {
+        (0, source) => Origin::Kept(source),
+        (1, offset) => Origin::Literal(offset),
+        (2, byte) => Origin::Fill(byte as u8),
+        (kind, _) => return Err(format!("its plan has a run of the unknown kind {kind}")),
+    };
+    if len == 0 {
+        return Err("its plan has an empty run".into());
+    }
+    Ok(Run { destination, len, origin })
+}
+
+/// Whether runs are in order, cover whole blocks, and stay within the file and the literals; and whether the steps
+/// are not so small that their list would fill the memory.
+fn is_consistent(runs: &[Run], header: &Header, geometry: Geometry) -> bool {
+    if header.block == 0
+        || header.chunk < header.block.max(geometry.chunk / 64)
+        || header.longest_step < header.chunk
+    {
         return false;
     }
     let (mut position, mut literals, mut kept) = (0, 0, 0);

@@ -4,17 +4,21 @@
 //! |---|---|---|
 //! | none | not marked | nothing to do |
 //! | none | marked | `JournalMissing`: touch nothing |
-//! | header invalid | marked, or inodes cannot be marked and some record is valid | `Corrupt`: touch nothing |
-//! | header invalid | otherwise | never armed: remove the journal — old |
+//! | header invalid | marked, or some record is valid of a commit that could not mark its inode | `Corrupt`: touch nothing |
+//! | header invalid | otherwise | never armed: remove the journal — old; or no journal at all: `Corrupt`, touch nothing |
+//! | header of another journal file | another inode, marked, or some record as above | `WrongFile`: touch nothing |
+//! | header of another journal file | otherwise | never armed: remove the journal — old |
 //! | other version, other inode, other mark | | `Version`, `WrongFile`: touch nothing |
-//! | no record of its nonce | | never armed: restore length and mark, remove the journal — old |
+//! | no record of its nonce, too short | marked, or grown | `Corrupt`: touch nothing |
+//! | no record of its nonce | otherwise | never armed: restore length and mark, remove the journal — old |
 //! | END | unmarked, though the commit had marked it | was finished: remove the journal — new |
 //! | END | otherwise | set the length, take the mark off, remove the journal — new |
 //! | record k | wrong length, or checksums do not match | `Corrupt`: touch nothing |
 //! | record k | | do step k again, then the rest — new |
 //!
 //! Record k counts only together with the blocks that it saved; when these are torn, record k was not durable, step k
-//! had not begun, and record k − 1 is the one to stand on. The blocks saved by step 0 are durable before record 0.
+//! had not begun, and record k − 1 is the one to stand on. That step k had not begun is not taken on trust: the file must
+//! still hold what was to be saved. The blocks saved by step 0 are durable before record 0.
 
 use super::engine::{Engine, Prepared, total};
 use super::failure::{Attempt, Failure, Object};
@@ -51,27 +55,39 @@ impl<S: Storage> Engine<'_, S> {
         journal.sync_all().attempt(Object::Journal, "sync", 0, 0)?;
         journal.forget_cached();
         let page = self.geometry.page;
-        let header =
-            match Header::read(&journal, page, force).attempt(Object::Journal, "read", 0, page)? {
-                HeaderState::Valid(header) => header,
-                HeaderState::OtherVersion(version) => return Err(Failure::Version(version)),
-                HeaderState::Invalid => {
-                    let armed = match mark {
-                        Mark::Present(_) => true,
-                        Mark::Absent => false,
-                        Mark::Unsupported => !self.records(&journal, None)?.is_empty(),
-                    };
-                    if armed {
-                        return Err(Failure::Corrupt("its header is damaged".into()));
-                    }
-                    self.drop_journal()?;
-                    return Ok(Recovery::RolledBack);
+        let header = match Header::read(&journal, page).attempt(Object::Journal, "read", 0, page)? {
+            HeaderState::Valid(header) => header,
+            HeaderState::Elsewhere(header) if force => header,
+            HeaderState::OtherVersion(version) => return Err(Failure::Version(version)),
+            HeaderState::Elsewhere(header) => {
+                self.check_identity(&header, mark, false)?;
+                if self.may_be_armed(&journal, mark)? {
+                    return Err(Failure::WrongFile("it is a copy of the journal".into()));
                 }
-            };
+                self.drop_journal()?;
+                return Ok(Recovery::RolledBack);
+            }
+            HeaderState::Invalid => {
+                if self.may_be_armed(&journal, mark)? {
+                    return Err(Failure::Corrupt("its header is damaged".into()));
+                }
+                if !journal::may_be_unfinished(&journal, page).attempt(
+                    Object::Journal,
+                    "read",
+                    0,
+                    page,
+                )? {
+                    return Err(Failure::Corrupt("it is no journal".into()));
+                }
+                self.drop_journal()?;
+                return Ok(Recovery::RolledBack);
+            }
+        };
         self.check_identity(&header, mark, force)?;
 
         let records = self.records(&journal, self.nonce_to_believe(&header))?;
         let Some(&farthest) = records.first() else {
+            self.check_never_armed(&journal, &header, mark)?;
             self.roll_back(header.old_len, header.new_len)?;
             return Ok(Recovery::RolledBack);
         };
@@ -80,6 +96,9 @@ impl<S: Storage> Engine<'_, S> {
         }
         let len = self.storage.target().len().attempt(Object::Target, "measure", 0, 0)?;
         if farthest.step == header.step_count {
+            if (farthest.saved_crc, farthest.untouched_crc) != (0, 0) {
+                return Err(Failure::Corrupt("its last record is the record of a step".into()));
+            }
             if farthest.marked && mark == Mark::Absent && !force {
                 // Taken off, but perhaps not durably yet.
                 self.storage.target().sync_all().attempt(Object::Target, "sync", 0, len)?;
@@ -154,13 +173,49 @@ impl<S: Storage> Engine<'_, S> {
             let reads = prepared.plan.reads(step, prepared.header.block);
             let start = prepared.layout.saved[self.slot(record.step)];
             let saved = total(&reads.overwritten);
-            if saved <= prepared.header.slot_len
-                && self.checksum(&prepared.journal, start, saved)? == record.saved_crc
-            {
+            if saved > prepared.header.slot_len {
+                continue;
+            }
+            if self.checksum(&prepared.journal, start, saved)? == record.saved_crc {
                 return Ok((record, reads));
+            }
+            let to_save = StepReads { untouched: reads.overwritten, ..StepReads::default() };
+            if self.checksum_untouched(&to_save, &mut self.buffer(saved))? != record.saved_crc {
+                // Not torn before step k began, but damaged after: what step k overwrote is lost.
+                break;
             }
         }
         Err(Failure::Corrupt("the checksum of the blocks it saved does not match".into()))
+    }
+
+    /// Whether a journal without a header of its own may be needed: a commit marks its inode or, where that fails, says
+    /// so in its records.
+    fn may_be_armed(&self, journal: &S::File, mark: Mark) -> Result<bool, Failure> {
+        Ok(match mark {
+            Mark::Present(_) => true,
+            Mark::Absent => self.records(journal, None)?.iter().any(|record| !record.marked),
+            Mark::Unsupported => !self.records(journal, None)?.is_empty(),
+        })
+    }
+
+    /// Fails if the records may be missing because the journal was cut: it was whole and durable before the inode was
+    /// marked or the file grew.
+    fn check_never_armed(
+        &self,
+        journal: &S::File,
+        header: &Header,
+        mark: Mark,
+    ) -> Result<(), Failure> {
+        let found = journal.len().attempt(Object::Journal, "measure", 0, 0)?;
+        let len = self.storage.target().len().attempt(Object::Target, "measure", 0, 0)?;
+        let prepared = matches!(mark, Mark::Present(_)) || len > header.old_len;
+        match header.layout(self.geometry.page) {
+            Some(layout) if found >= layout.len || !prepared => Ok(()),
+            Some(layout) => {
+                Err(Failure::Corrupt(format!("it is {found} bytes long instead of {}", layout.len)))
+            }
+            None => Err(Failure::Corrupt("the lengths in its header overflow".into())),
+        }
     }
 
     fn check_identity(&self, header: &Header, mark: Mark, force: bool) -> Result<(), Failure> {

@@ -67,6 +67,10 @@ impl OsStorage {
         self.open_journal_with(OpenOptions::new().read(true))
     }
 
+    fn open_directory(&self) -> io::Result<File> {
+        File::open(self.journal.parent().unwrap_or(Path::new("/")))
+    }
+
     fn open_journal_with(&self, options: &mut OpenOptions) -> io::Result<Option<OsFile>> {
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         match options.custom_flags(flags.bits().cast_signed()).open(&self.journal) {
@@ -99,10 +103,14 @@ impl StorageFile for OsFile {
     }
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        refuse_past_limit(offset.saturating_add(bytes.len() as u64))?;
         self.file.write_all_at(bytes, offset)
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        if len > self.len()? {
+            refuse_past_limit(len)?;
+        }
         self.file.set_len(len)
     }
 
@@ -151,6 +159,10 @@ impl Storage for OsStorage {
     }
 
     fn create_journal(&self) -> io::Result<OsFile> {
+        if self.synced {
+            // A directory that cannot be read cannot be synced: better to know now.
+            self.open_directory()?;
+        }
         // As secret as the file itself may be: it holds parts of it.
         let file = OpenOptions::new()
             .read(true)
@@ -173,8 +185,7 @@ impl Storage for OsStorage {
         if !self.synced {
             return Ok(());
         }
-        let directory = self.journal.parent().unwrap_or(Path::new("/"));
-        File::open(directory)?.sync_all()
+        self.open_directory()?.sync_all()
     }
 }
 
@@ -183,8 +194,16 @@ pub(crate) fn file_size_limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Fsize).current
 }
 
+/// Fails where the system would kill the process, as it does by default for a write past the limit.
+fn refuse_past_limit(end: u64) -> io::Result<()> {
+    match file_size_limit() {
+        Some(limit) if end > limit => Err(ErrorKind::FileTooLarge.into()),
+        _ => Ok(()),
+    }
+}
+
 /// `.NAME.bytesplice` in the directory of the file; a long name is shortened and made distinct by a checksum.
-fn journal_beside(path: &Path) -> PathBuf {
+pub(crate) fn journal_beside(path: &Path) -> PathBuf {
     const SUFFIX: &[u8] = b".bytesplice";
     let name = path.file_name().unwrap_or_default().as_bytes();
     let mut journal = vec![b'.'];
