@@ -16,41 +16,35 @@ const TEMPLATE: &str =
 
 /// The bar of one commit.
 pub struct CommitProgress {
-    name: String,
     started: Instant,
     wanted: bool,
-    bar: Option<ProgressBar>,
+    /// Hidden at first, but fed from the beginning, so that rate and remaining time are right once it is drawn.
+    bar: ProgressBar,
 }
 
 impl CommitProgress {
     /// Starts the clock. Nothing is drawn if `quiet`, or if standard error is no terminal.
     pub fn new(path: &Path, quiet: bool) -> Self {
-        let wanted = !quiet && io::stderr().is_terminal();
-        Self { name: shown(path), started: Instant::now(), wanted, bar: None }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+            .with_message(shown(path));
+        let bar = match ProgressStyle::with_template(TEMPLATE) {
+            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Err(_) => bar,
+        };
+        Self { started: Instant::now(), wanted: !quiet && io::stderr().is_terminal(), bar }
     }
 
     /// Draws how far the commit is, once it takes long.
     pub fn advance(&mut self, now: Progress) {
-        if !self.wanted || self.started.elapsed() < PATIENCE {
-            return;
+        if self.wanted && self.bar.is_hidden() && self.started.elapsed() >= PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-                .with_message(self.name.clone())
-                .with_elapsed(self.started.elapsed());
-            match ProgressStyle::with_template(TEMPLATE) {
-                Ok(style) => bar.with_style(style.progress_chars("=> ")),
-                Err(_) => bar,
-            }
-        });
-        bar.set_length(now.bytes_total);
-        bar.set_position(now.bytes_done);
+        self.bar.set_length(now.bytes_total);
+        self.bar.set_position(now.bytes_done);
     }
 
     /// Wipes the bar.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish_and_clear();
     }
 }
