@@ -8,92 +8,23 @@
 //!   older one held there (where inodes can be marked);
 //! - a sync that fails makes some of the writes durable and forgets the rest, and the next one succeeds.
 
+mod chance;
+mod history;
+
 use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::rc::Rc;
+
+pub(crate) use chance::Chance;
+pub(crate) use history::{CrashPoint, History, Wreck};
+use history::{FileNumber, Image, Operation};
 
 use super::{InodeIdentity, Mark, Storage, StorageFile};
 use crate::commit::sabotage::Sabotage;
 
 /// Bytes per sector of the simulated disk.
 pub(crate) const SECTOR: usize = 16;
-
-/// A small, fast, seeded source of chance (SplitMix64; Steele, Lea, Flood, OOPSLA 2014).
-#[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    /// Chance from a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// 64 random bits.
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`, which is not 0.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.bits()) * u128::from(bound)) >> 64) as u64
-    }
-}
-
-/// The number of a simulated file: 0 is the target, journals count from 1.
-type FileNumber = usize;
-
-/// A logged change or sync.
-#[derive(Debug, Clone)]
-enum Operation {
-    Write { file: FileNumber, first: usize, bytes: Vec<u8> },
-    SetLen { file: FileNumber, len: usize },
-    SetMark(Option<u64>),
-    Create(FileNumber),
-    Remove,
-    Sync { file: FileNumber, all: bool },
-    SyncFailed { file: FileNumber, seed: u64 },
-    SyncDirectory,
-}
-
-/// What the disk holds for sure, or what a process sees.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Image {
-    /// Contents by file number.
-    files: Vec<Vec<u8>>,
-    /// The file that the journal's name leads to.
-    journal: Option<FileNumber>,
-    mark: Option<u64>,
-}
-
-impl Image {
-    fn file(&mut self, file: FileNumber) -> &mut Vec<u8> {
-        if self.files.len() <= file {
-            self.files.resize(file + 1, Vec::new());
-        }
-        &mut self.files[file]
-    }
-
-    fn apply(&mut self, operation: &Operation) {
-        match operation {
-            Operation::Write { file, first, bytes } => {
-                let contents = self.file(*file);
-                let start = (first * SECTOR).min(contents.len());
-                let end = (first * SECTOR + bytes.len()).min(contents.len());
-                contents[start..end].copy_from_slice(&bytes[..end - start]);
-            }
-            Operation::SetLen { file, len } => self.file(*file).resize(*len, 0),
-            Operation::SetMark(mark) => self.mark = *mark,
-            Operation::Create(file) => self.journal = Some(*file),
-            Operation::Remove => self.journal = None,
-            Operation::Sync { .. } | Operation::SyncFailed { .. } | Operation::SyncDirectory => {}
-        }
-    }
-}
 
 /// A failure put in on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,30 +62,6 @@ pub(crate) struct SimulatedStorage {
 pub(crate) struct SimulatedFile {
     disk: Rc<RefCell<Disk>>,
     file: FileNumber,
-}
-
-/// The state that a crash left: where the next life of the disk starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wreck {
-    image: Image,
-    markable: bool,
-}
-
-impl Wreck {
-    /// A disk with one file and no journal.
-    pub fn fresh(contents: Vec<u8>, markable: bool) -> Self {
-        Self { image: Image { files: vec![contents], journal: None, mark: None }, markable }
-    }
-
-    /// What the target holds.
-    pub fn contents(&self) -> &[u8] {
-        &self.image.files[0]
-    }
-
-    /// Whether a journal or a mark is there.
-    pub fn is_clean(&self) -> bool {
-        self.image.journal.is_none() && self.image.mark.is_none()
-    }
 }
 
 impl SimulatedStorage {
@@ -202,164 +109,6 @@ impl SimulatedStorage {
             base: Wreck { image: disk.base.clone(), markable: disk.markable },
             log: disk.log.clone(),
         }
-    }
-}
-
-/// A boot and all operations after it, from which the state after a crash at any of them can be drawn.
-#[derive(Debug)]
-pub(crate) struct History {
-    base: Wreck,
-    log: Vec<Operation>,
-}
-
-/// The state of the disk at one point of a history: what is durable, and what may be.
-#[derive(Debug)]
-pub(crate) struct CrashPoint<'a> {
-    history: &'a History,
-    at: usize,
-    durable: Image,
-    pending: Vec<usize>,
-}
-
-impl History {
-    /// The point before the first operation.
-    pub fn start(&self) -> CrashPoint<'_> {
-        CrashPoint { history: self, at: 0, durable: self.base.image.clone(), pending: Vec::new() }
-    }
-
-    /// Number of operations.
-    pub fn len(&self) -> usize {
-        self.log.len()
-    }
-
-    /// Position after the first sync of the target.
-    pub fn first_target_sync(&self) -> usize {
-        let sync = |operation: &Operation| matches!(operation, Operation::Sync { file: 0, .. });
-        self.log.iter().position(sync).map_or(usize::MAX, |position| position + 1)
-    }
-}
-
-impl CrashPoint<'_> {
-    /// Goes on over one operation; false at the end.
-    pub fn advance(&mut self) -> bool {
-        let Some(operation) = self.history.log.get(self.at) else {
-            return false;
-        };
-        match operation {
-            Operation::Sync { file, all } => {
-                let synced = |operation: &Operation| match operation {
-                    Operation::Write { file: other, .. }
-                    | Operation::SetLen { file: other, .. } => file == other,
-                    Operation::SetMark(_) => *file == 0 && *all,
-                    _ => false,
-                };
-                self.settle(synced, |durable, operation| durable.apply(operation));
-            }
-            Operation::SyncFailed { file, seed } => {
-                let mut chance = Chance::new(*seed);
-                // Pages are forgotten; lengths and marks stay pending.
-                let of_file = |operation: &Operation| matches!(operation, Operation::Write { file: other, .. } if file == other);
-                self.settle(of_file, |durable, operation| {
-                    if chance.below(2) == 0 {
-                        durable.apply(operation);
-                    }
-                });
-            }
-            Operation::SyncDirectory => {
-                let of_directory = |operation: &Operation| {
-                    matches!(operation, Operation::Create(_) | Operation::Remove)
-                };
-                self.settle(of_directory, |durable, operation| durable.apply(operation));
-            }
-            _ => self.pending.push(self.at),
-        }
-        self.at += 1;
-        true
-    }
-
-    /// How many operations came before.
-    pub fn position(&self) -> usize {
-        self.at
-    }
-
-    /// A disk on which a random subset of what was pending is durable.
-    pub fn crash(&self, chance: &mut Chance) -> Wreck {
-        let mut image = self.durable.clone();
-        // How likely an unsynced sector is on the disk: often all or nothing, so that rare states come up too.
-        let odds = [0, 1, 3, 8, 13, 15, 16][chance.below(7) as usize];
-        let stale = self.history.base.markable && chance.below(4) == 0;
-        for (position, &index) in self.pending.iter().enumerate() {
-            let operation = &self.history.log[index];
-            let in_flight = position + 1 == self.pending.len();
-            match operation {
-                Operation::Write { file, first, bytes } => {
-                    let contents = image.file(*file);
-                    for (number, sector) in bytes.chunks(SECTOR).enumerate() {
-                        let start = (first + number) * SECTOR;
-                        let end = (start + sector.len()).min(contents.len());
-                        let torn = chance.below(if in_flight { 8 } else { 64 }) == 0;
-                        if start >= end || (!torn && chance.below(16) >= odds) {
-                            continue;
-                        }
-                        let place = &mut contents[start..end];
-                        match torn.then(|| chance.below(3)) {
-                            None => place.copy_from_slice(&sector[..end - start]),
-                            Some(0) => {
-                                let half = place.len() / 2;
-                                place[..half].copy_from_slice(&sector[..half]);
-                            }
-                            Some(1) => {
-                                let half = place.len() / 2;
-                                let whole = place.len();
-                                place[half..].copy_from_slice(&sector[half..whole]);
-                            }
-                            Some(_) => {
-                                let noise = chance.bits().to_le_bytes();
-                                place
-                                    .iter_mut()
-                                    .zip(noise.iter().cycle())
-                                    .for_each(|(byte, noise)| *byte = *noise);
-                            }
-                        }
-                    }
-                }
-                Operation::SetLen { file, len } => {
-                    if chance.below(16) < odds.max(1) {
-                        let old = image.file(*file).len();
-                        image.file(*file).resize(*len, 0);
-                        if stale && *file > 1 && *len > old {
-                            let older = image.files[file - 1].clone();
-                            let end = older.len().min(*len);
-                            if old < end {
-                                image.files[*file][old..end].copy_from_slice(&older[old..end]);
-                            }
-                        }
-                    }
-                }
-                other => {
-                    if chance.below(16) < odds {
-                        image.apply(other);
-                    }
-                }
-            }
-        }
-        Wreck { image, markable: self.history.base.markable }
-    }
-
-    /// Takes the matching operations out of what is pending.
-    fn settle(
-        &mut self,
-        matches: impl Fn(&Operation) -> bool,
-        mut apply: impl FnMut(&mut Image, &Operation),
-    ) {
-        let (log, durable) = (&self.history.log, &mut self.durable);
-        self.pending.retain(|&index| {
-            let settled = matches(&log[index]);
-            if settled {
-                apply(durable, &log[index]);
-            }
-            !settled
-        });
     }
 }
 
