@@ -21,6 +21,7 @@
 
 use std::ops::Range;
 
+use super::checksum::checksum;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::journal::{self, Header, Layout, Record};
 use super::payload::{JournaledLiterals, Literals, Payload, SavedBlocks};
@@ -282,56 +283,26 @@ impl<S: Storage> Engine<'_, S> {
         }
         let mut place = prepared.layout.saved[self.slot(number)];
         let mut buffer = self.buffer(total(&reads.overwritten).max(total(&reads.untouched)));
-        let mut crc = crc32fast::Hasher::new();
-        for part in parts(&reads.overwritten, buffer.len() as u64) {
-            let (offset, len) = (part.start, part.end - part.start);
-            let bytes = &mut buffer[..len as usize];
-            self.storage.target().read_exact_at(bytes, offset).attempt(
-                Object::Target,
-                "read",
-                offset,
-                len,
-            )?;
-            crc.update(bytes);
-            if !self.saves_nothing() {
-                prepared.journal.write_all_at(bytes, place).attempt(
-                    Object::Journal,
-                    "write",
-                    place,
-                    len,
-                )?;
-            }
-            (self.progress)(len);
-            place += len;
-        }
-        let untouched_crc = self.checksum_untouched(&reads, &mut buffer)?;
-        Ok(Record {
-            step: number,
-            marked: prepared.marked,
-            saved_crc: crc.finalize(),
-            untouched_crc,
-        })
-    }
-
-    /// Checksum of what a step reads from the target and leaves alone.
-    pub(super) fn checksum_untouched(
-        &self,
-        reads: &StepReads,
-        buffer: &mut [u8],
-    ) -> Result<u32, Failure> {
-        let mut crc = crc32fast::Hasher::new();
-        for part in parts(&reads.untouched, buffer.len() as u64) {
-            let (offset, len) = (part.start, part.end - part.start);
-            let bytes = &mut buffer[..len as usize];
-            self.storage.target().read_exact_at(bytes, offset).attempt(
-                Object::Target,
-                "read",
-                offset,
-                len,
-            )?;
-            crc.update(bytes);
-        }
-        Ok(crc.finalize())
+        let target = self.storage.target();
+        let saves_nothing = self.saves_nothing();
+        let saved_crc =
+            checksum(target, Object::Target, &reads.overwritten, &mut buffer, |bytes| {
+                let len = bytes.len() as u64;
+                if !saves_nothing {
+                    prepared.journal.write_all_at(bytes, place).attempt(
+                        Object::Journal,
+                        "write",
+                        place,
+                        len,
+                    )?;
+                }
+                (self.progress)(len);
+                place += len;
+                Ok(())
+            })?;
+        let untouched_crc =
+            checksum(target, Object::Target, &reads.untouched, &mut buffer, |_| Ok(()))?;
+        Ok(Record { step: number, marked: prepared.marked, saved_crc, untouched_crc })
     }
 
     /// Makes the record durable, and with it everything that its step saved.
@@ -465,14 +436,4 @@ fn after_cleaning(failure: Failure, cleaned: Result<(), Failure>) -> Failure {
 /// Number of bytes in all ranges.
 pub(super) fn total(ranges: &[Range<u64>]) -> u64 {
     ranges.iter().map(|range| range.end - range.start).sum()
-}
-
-/// The ranges, cut to at most `longest` bytes each.
-pub(super) fn parts(ranges: &[Range<u64>], longest: u64) -> impl Iterator<Item = Range<u64>> {
-    ranges.iter().flat_map(move |range| {
-        let range = range.clone();
-        (range.start..range.end)
-            .step_by(longest as usize)
-            .map(move |start| start..(start + longest).min(range.end))
-    })
 }

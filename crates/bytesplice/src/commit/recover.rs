@@ -20,6 +20,9 @@
 //! had not begun, and record k − 1 is the one to stand on. That step k had not begun is not taken on trust: the file must
 //! still hold what was to be saved. The blocks saved by step 0 are durable before record 0.
 
+use std::ops::Range;
+
+use super::checksum::checksum;
 use super::engine::{Engine, Prepared, total};
 use super::failure::{Attempt, Failure, Object};
 use super::journal::{self, Header, HeaderState, Record};
@@ -136,16 +139,16 @@ impl<S: Storage> Engine<'_, S> {
         let plan = journal::read_plan(&journal, &header, &layout, geometry)
             .attempt(Object::Journal, "read", layout.runs, layout.literals - layout.runs)?
             .map_err(Failure::Corrupt)?;
-        let crc = self.checksum(&journal, layout.literals, header.literal_len)?;
+        let literals = layout.literals..layout.literals + header.literal_len;
+        let crc = self.checksum(&journal, Object::Journal, std::slice::from_ref(&literals))?;
         if crc != header.literals_crc {
             return Err(Failure::Corrupt("the checksum of the new bytes does not match".into()));
         }
 
         let prepared = Prepared { journal, header, layout, plan: &plan, marked: records[0].marked };
         let (record, reads) = self.durable_record(&prepared, records)?;
-        if self.checksum_untouched(&reads, &mut self.buffer(total(&reads.untouched)))?
-            != record.untouched_crc
-        {
+        let target = self.storage.target();
+        if self.checksum(target, Object::Target, &reads.untouched)? != record.untouched_crc {
             return Err(Failure::Corrupt(
                 "the file does not hold what the broken step was reading".into(),
             ));
@@ -176,11 +179,14 @@ impl<S: Storage> Engine<'_, S> {
             if saved > prepared.header.slot_len {
                 continue;
             }
-            if self.checksum(&prepared.journal, start, saved)? == record.saved_crc {
+            let in_slot = start..start + saved;
+            let crc =
+                self.checksum(&prepared.journal, Object::Journal, std::slice::from_ref(&in_slot))?;
+            if crc == record.saved_crc {
                 return Ok((record, reads));
             }
-            let to_save = StepReads { untouched: reads.overwritten, ..StepReads::default() };
-            if self.checksum_untouched(&to_save, &mut self.buffer(saved))? != record.saved_crc {
+            let target = self.storage.target();
+            if self.checksum(target, Object::Target, &reads.overwritten)? != record.saved_crc {
                 // Not torn before step k began, but damaged after: what step k overwrote is lost.
                 break;
             }
@@ -249,23 +255,14 @@ impl<S: Storage> Engine<'_, S> {
         Some(header.nonce)
     }
 
-    /// Checksum of a part of the journal.
-    fn checksum(&self, journal: &S::File, offset: u64, len: u64) -> Result<u32, Failure> {
-        let mut crc = crc32fast::Hasher::new();
-        let mut buffer = self.buffer(len);
-        let whole = offset..offset + len;
-        for part in super::engine::parts(std::slice::from_ref(&whole), buffer.len() as u64) {
-            let bytes = &mut buffer[..(part.end - part.start) as usize];
-            let len = bytes.len() as u64;
-            journal.read_exact_at(bytes, part.start).attempt(
-                Object::Journal,
-                "read",
-                part.start,
-                len,
-            )?;
-            crc.update(bytes);
-        }
-        Ok(crc.finalize())
+    /// Checksum of ranges of the target or the journal.
+    fn checksum(
+        &self,
+        file: &S::File,
+        object: Object,
+        ranges: &[Range<u64>],
+    ) -> Result<u32, Failure> {
+        checksum(file, object, ranges, &mut self.buffer(total(ranges)), |_| Ok(()))
     }
 }
 
