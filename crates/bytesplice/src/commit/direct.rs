@@ -1,3 +1,4 @@
+use super::buffer::Buffer;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::payload::{Literals, Payload};
 use super::plan::{Geometry, Plan};
@@ -21,7 +22,7 @@ pub(crate) fn commit<S: Storage>(
     let longest =
         plan.steps.iter().flat_map(|step| &step.ranges).map(|range| range.end - range.start).max();
     let len = longest.unwrap_or(0).next_multiple_of(geometry.block).min(geometry.buffer);
-    let mut buffer = vec![0; len as usize];
+    let mut buffer = Buffer::new(len as usize);
     let payload = Payload { plan, target, literals, saved: None };
     let damaged = |failure: Failure| failure.at(Stage::Damaged);
     for step in &plan.steps {

@@ -21,6 +21,7 @@
 
 use std::ops::Range;
 
+use super::buffer::Buffer;
 use super::checksum::checksum;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::journal::{self, Header, Layout, Record};
@@ -393,10 +394,10 @@ impl<S: Storage> Engine<'_, S> {
     }
 
     /// Zeros, as long as is useful for work on `len` bytes: whole blocks, at least a page, at most about the buffer size.
-    pub(super) fn buffer(&self, len: u64) -> Vec<u8> {
+    pub(super) fn buffer(&self, len: u64) -> Buffer {
         let unit = self.geometry.page.next_multiple_of(self.geometry.block);
         let longest = self.geometry.buffer.next_multiple_of(unit);
-        vec![0; len.next_multiple_of(unit).clamp(unit, longest) as usize]
+        Buffer::new(len.next_multiple_of(unit).clamp(unit, longest) as usize)
     }
 
     /// The slot of a step.

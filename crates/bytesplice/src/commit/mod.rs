@@ -1,5 +1,6 @@
 //! From pieces to a file that holds them: the plan, the order of its moves, the journal and its recovery.
 
+mod buffer;
 mod checksum;
 pub(crate) mod direct;
 pub(crate) mod engine;
