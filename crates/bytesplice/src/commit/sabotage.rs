@@ -44,11 +44,19 @@ pub enum Sabotage {
     MarkBeforeJournal,
     /// The journal is removed before the mark is.
     JournalRemovedBeforeMark,
+    /// A shift of extents is not synced before the next record says it is done.
+    NoShiftSync,
+    /// Recovery performs a shift again, however far it got.
+    ShiftRepeated,
+    /// Recovery reads the half-written file instead of the snapshot.
+    SnapshotIgnored,
+    /// The gap of a hop is one block, and nothing is saved.
+    GapTooSmall,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -70,5 +78,9 @@ impl Sabotage {
         Self::GrowLate,
         Self::MarkBeforeJournal,
         Self::JournalRemovedBeforeMark,
+        Self::NoShiftSync,
+        Self::ShiftRepeated,
+        Self::SnapshotIgnored,
+        Self::GapTooSmall,
     ];
 }

@@ -3,13 +3,14 @@
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{InodeIdentity, Mark, Storage, StorageFile};
+use super::{InodeIdentity, Mark, Storage, StorageFile, extents};
 
 /// Longest file name on all supported systems, in bytes.
 const NAME_MAX: usize = 255;
@@ -84,6 +85,20 @@ impl OsStorage {
     }
 }
 
+impl OsFile {
+    /// For file systems that have no holes.
+    fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {
+        let zeros = vec![0; len.min(1 << 20) as usize];
+        let mut written = 0;
+        while written < len {
+            let part = &zeros[..(len - written).min(zeros.len() as u64) as usize];
+            self.write_all_at(part, offset + written)?;
+            written += part.len() as u64;
+        }
+        Ok(())
+    }
+}
+
 impl StorageFile for OsFile {
     fn inode(&self) -> io::Result<InodeIdentity> {
         let metadata = self.file.metadata()?;
@@ -120,6 +135,31 @@ impl StorageFile for OsFile {
 
     fn sync_all(&self) -> io::Result<()> {
         if self.synced { self.file.sync_all() } else { Ok(()) }
+    }
+
+    fn insert_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        refuse_past_limit(self.len()?.saturating_add(len))?;
+        extents::insert_range(&self.file, offset, len)
+    }
+
+    fn collapse_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        extents::collapse_range(&self.file, offset, len)
+    }
+
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        match extents::punch_hole(&self.file, offset, len) {
+            Err(error) if extents::is_refusal(&error) => self.write_zeros(offset, len),
+            outcome => outcome,
+        }
+    }
+
+    fn data_ranges(&self, start: u64) -> io::Result<Vec<Range<u64>>> {
+        extents::data_ranges(&self.file, start)
+    }
+
+    fn share(&self, source: &Self, range: Range<u64>, offset: u64) -> io::Result<()> {
+        refuse_past_limit(offset.saturating_add(range.end - range.start))?;
+        extents::clone_range(&source.file, range, &self.file, offset)
     }
 
     fn forget_cached(&self) {
