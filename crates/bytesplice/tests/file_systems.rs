@@ -5,7 +5,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bytesplice::{Content, Error, FileState, Recovery, SpliceFile, recover};
+use bytesplice::{Content, Error, FileState, Recovery, SpliceFile, Strategy, recover};
+use oracle::{names, numbers};
+
+mod oracle;
 
 /// A file system in an image file, unmounted on drop.
 struct Mounted {
@@ -44,19 +47,30 @@ fn run(command: &mut Command) -> Result<(), String> {
     Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-fn names(directory: &Path) -> Vec<String> {
-    let names = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| name != "lost+found").collect();
-    names.sort();
-    names
-}
-
-fn numbers(len: usize) -> Vec<u8> {
-    (0..len as u32 / 4)
-        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
-        .collect()
+/// Every strategy; those that `expected` does not name must be refused.
+fn every_strategy(place: &Path, expected: &[Strategy]) {
+    for strategy in [
+        Strategy::Auto,
+        Strategy::Journaled,
+        Strategy::Snapshot,
+        Strategy::Extents,
+        Strategy::Direct,
+    ] {
+        let outcomes = [oracle::commits(place, strategy), oracle::keeps_holes(place, strategy)];
+        for outcome in outcomes {
+            match outcome {
+                Ok(()) => assert!(expected.contains(&strategy), "{strategy}"),
+                Err(Error::StrategyUnsupported { .. }) => {
+                    assert!(!expected.contains(&strategy), "{strategy} was refused");
+                }
+                Err(error) => panic!("{strategy}: {error}"),
+            }
+        }
+    }
+    println!(
+        "  strategies: {}",
+        expected.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    );
 }
 
 fn every_kind_of_commit(place: &Path) {
@@ -142,11 +156,18 @@ fn a_full_disk(place: &Path) {
 
 #[test]
 fn commits_on_every_file_system() {
-    for kind in ["ext4", "xfs", "btrfs"] {
+    use Strategy::{Auto, Direct, Extents, Journaled, Snapshot};
+
+    for (kind, strategies) in [
+        ("ext4", &[Auto, Journaled, Extents, Direct][..]),
+        ("xfs", &[Auto, Journaled, Snapshot, Extents, Direct]),
+        ("btrfs", &[Auto, Journaled, Snapshot, Direct]),
+    ] {
         match Mounted::new(kind, 512) {
             Ok(mounted) => {
                 println!("{kind}");
                 every_kind_of_commit(&mounted.path());
+                every_strategy(&mounted.path(), strategies);
                 a_full_disk(&mounted.path());
             }
             Err(reason) => println!("SKIPPED {kind}: it cannot be made or mounted here: {reason}"),

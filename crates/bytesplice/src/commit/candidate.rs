@@ -96,7 +96,12 @@ impl Subject<'_> {
                     self.priced(strategy, program, literals, surroundings)
                 });
                 let cheapest = candidates.min_by_key(|candidate| candidate.cost.estimate);
-                cheapest.ok_or("no extents change their place")?.within(surroundings)
+                let cheapest = cheapest.unwrap_or_else(|| {
+                    // No extents change their place: there is nothing to shift.
+                    let (program, literals) = self.journaled();
+                    self.priced(strategy, program, literals, surroundings)
+                });
+                cheapest.within(surroundings)
             }
             Strategy::Direct => {
                 let (program, literals) = self.journaled();

@@ -383,6 +383,7 @@ impl<S: Storage> Engine<'_, S> {
                         place,
                         len,
                     )?;
+                    prepared.journal.start_writing(place, len);
                 }
                 place += len;
                 watch.advance(len)

@@ -163,6 +163,7 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
                 part.start,
                 buffer.len() as u64,
             )?;
+            self.target.start_writing(part.start, buffer.len() as u64);
             written(buffer.len() as u64)?;
         }
         Ok(())

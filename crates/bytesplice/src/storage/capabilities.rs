@@ -22,14 +22,16 @@ impl Capabilities {
     /// # Errors
     /// When no temporary file can be made there.
     pub fn of(directory: &Path, block: u64) -> io::Result<Self> {
-        static KNOWN: Mutex<BTreeMap<u64, Capabilities>> = Mutex::new(BTreeMap::new());
-        let device = directory.metadata()?.dev();
+        static KNOWN: Mutex<BTreeMap<(u64, u64), Capabilities>> = Mutex::new(BTreeMap::new());
+        // Device numbers are used again for the next file system.
+        let file_system = rustix::fs::statvfs(directory)?.f_fsid;
+        let key = (directory.metadata()?.dev(), file_system);
         let known = || KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(&capabilities) = known().get(&device) {
+        if let Some(&capabilities) = known().get(&key) {
             return Ok(capabilities);
         }
         let capabilities = probe(directory, block)?;
-        known().insert(device, capabilities);
+        known().insert(key, capabilities);
         Ok(capabilities)
     }
 }

@@ -11,6 +11,7 @@ pub(crate) mod extents;
 pub(crate) mod os;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod simulated;
+mod write_behind;
 
 /// A file that is read and written at offsets. Offsets and lengths are bytes.
 pub(crate) trait StorageFile {
@@ -54,6 +55,10 @@ pub(crate) trait StorageFile {
 
     /// Drops what is cached and clean, so that reads come from the disk. A hint: it cannot fail.
     fn forget_cached(&self);
+
+    /// Lets the system begin to write the range to the disk, so that the next sync has less to wait for. A hint: it
+    /// cannot fail, and promises nothing.
+    fn start_writing(&self, offset: u64, len: u64);
 
     /// Tells the system that the range will be read soon. A hint: it cannot fail.
     fn will_read(&self, offset: u64, len: u64);

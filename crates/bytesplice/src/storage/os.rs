@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use super::write_behind::WriteBehind;
 use super::{InodeIdentity, Mark, Storage, StorageFile, extents};
 
 /// Longest file name on all supported systems, in bytes.
@@ -28,6 +29,13 @@ pub(crate) struct OsStorage {
 pub(crate) struct OsFile {
     file: Arc<File>,
     synced: bool,
+    write_behind: WriteBehind,
+}
+
+impl OsFile {
+    fn new(file: Arc<File>, synced: bool) -> Self {
+        Self { file, synced, write_behind: WriteBehind::default() }
+    }
 }
 
 impl OsStorage {
@@ -50,7 +58,7 @@ impl OsStorage {
             }
             xattr::Value::Absent | xattr::Value::Unsupported => beside,
         };
-        Ok(Self { target: OsFile { file, synced }, journal, synced })
+        Ok(Self { target: OsFile::new(file, synced), journal, synced })
     }
 
     /// Where the journal is, or would be.
@@ -76,7 +84,7 @@ impl OsStorage {
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         match options.custom_flags(flags.bits().cast_signed()).open(&self.journal) {
             Ok(file) if file.metadata()?.is_file() => {
-                Ok(Some(OsFile { file: Arc::new(file), synced: self.synced }))
+                Ok(Some(OsFile::new(Arc::new(file), self.synced)))
             }
             Ok(_) => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -166,6 +174,12 @@ impl StorageFile for OsFile {
         advice::forget_cached(&self.file);
     }
 
+    fn start_writing(&self, offset: u64, len: u64) {
+        if self.synced {
+            self.write_behind.start(&self.file, offset, len);
+        }
+    }
+
     fn will_read(&self, offset: u64, len: u64) {
         advice::will_read(&self.file, offset, len);
     }
@@ -210,7 +224,7 @@ impl Storage for OsStorage {
             .create_new(true)
             .mode(0o600)
             .open(&self.journal)?;
-        Ok(OsFile { file: Arc::new(file), synced: self.synced })
+        Ok(OsFile::new(Arc::new(file), self.synced))
     }
 
     fn open_journal(&self) -> io::Result<Option<OsFile>> {

@@ -317,6 +317,8 @@ impl StorageFile for SimulatedFile {
         }
     }
 
+    fn start_writing(&self, _offset: u64, _len: u64) {}
+
     fn will_read(&self, _offset: u64, _len: u64) {}
 }
 
