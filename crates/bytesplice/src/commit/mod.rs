@@ -19,6 +19,7 @@ pub(crate) mod recover;
 pub(crate) mod report;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod sabotage;
+mod saving;
 pub(crate) mod shift;
 pub(crate) mod watch;
 
