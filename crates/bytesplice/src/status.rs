@@ -77,6 +77,20 @@ pub enum JournalStatus {
     },
 }
 
+impl JournalStatus {
+    /// Where the journal is, or should be.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::None => None,
+            Self::Prepared { journal }
+            | Self::Committing { journal, .. }
+            | Self::Finishing { journal }
+            | Self::Unusable { journal, .. } => Some(journal),
+        }
+    }
+}
+
 /// Looks at a file without changing it. O(1). To see whether it is locked, the lock is tried for an instant.
 ///
 /// # Errors
