@@ -1,6 +1,6 @@
 //! The command line as clap reads it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -103,16 +103,25 @@ Examples
   bytesplice truncate data 0")]
     Truncate(TruncateArguments),
     /// Write the bytes of RANGE to standard output
-    #[command(after_help = "\
+    ///
+    /// Never changes the file: one with an unfinished commit is refused, with exit
+    /// code 8. Run `bytesplice recover` on it first.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
 Examples
   bytesplice read data 0..512 > boot.bin
-  bytesplice read data -1KiB.. | xxd")]
+  bytesplice read data -1KiB.. | xxd"
+    )]
     Read(ReadArguments),
     /// Show bytes as hex and text
     ///
     /// Reads only what it shows, so that the file may have any size. Repeated lines
     /// are shown as `*`. Colours tell the classes of bytes on a terminal, unless
     /// NO_COLOR is set.
+    ///
+    /// Never changes the file: one with an unfinished commit is refused, with exit
+    /// code 8. Run `bytesplice recover` on it first.
     #[command(
         verbatim_doc_comment,
         after_help = "\
@@ -136,11 +145,15 @@ Examples
     Recover(RecoverArguments),
     /// Tell length, journal and locks without changing anything
     ///
-    /// Exits with 8 if the file needs recovery or its journal is unusable.
-    #[command(after_help = "\
+    /// Exits with 8 if the file needs recovery or its journal is unusable. A commit
+    /// that another bytesplice is just making is reported as such, and is no reason.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
 Examples
   bytesplice status data
-  bytesplice status data --json")]
+  bytesplice status data --json"
+    )]
     Status(StatusArguments),
 }
 
@@ -157,6 +170,26 @@ impl Command {
             Self::Status(arguments) => arguments.json,
             Self::Read(_) | Self::Show(_) => false,
         }
+    }
+
+    /// FILE.
+    pub fn file(&self) -> &OsStr {
+        match self {
+            Self::Insert(InsertArguments { file, .. })
+            | Self::Remove(RemoveArguments { file, .. })
+            | Self::Replace(ReplaceArguments { file, .. })
+            | Self::Append(AppendArguments { file, .. })
+            | Self::Truncate(TruncateArguments { file, .. })
+            | Self::Read(ReadArguments { file, .. })
+            | Self::Show(ShowArguments { file, .. })
+            | Self::Recover(RecoverArguments { file, .. })
+            | Self::Status(StatusArguments { file, .. }) => file,
+        }
+    }
+
+    /// Whether it is worth saying, after an error, that nothing was changed.
+    pub fn changes_files(&self) -> bool {
+        !matches!(self, Self::Read(_) | Self::Show(_) | Self::Status(_))
     }
 }
 
@@ -219,7 +252,7 @@ pub struct AppendArguments {
 pub struct TruncateArguments {
     /// The file to change
     pub file: OsString,
-    /// The new length: NUMBER, end-NUMBER or -NUMBER
+    /// The new length: NUMBER, end, end-NUMBER or -NUMBER; not past the end
     #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
     pub length: Bound,
     #[command(flatten)]

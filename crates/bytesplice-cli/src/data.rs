@@ -16,16 +16,20 @@ use crate::failure::Failure;
 use crate::range_argument::RangeArgument;
 use crate::size;
 
+/// The heading in the help.
+const DATA: &str = "DATA, exactly one of these";
+
 /// DATA and what belongs to it.
 #[derive(Debug, Args)]
 #[group(skip)]
 pub struct DataArguments {
     #[command(flatten)]
     source: DataSource,
-    /// The part of PATH to take
+    /// With --from: the part of PATH to take
     // `requires` alone is not held against an option that `from` conflicts with.
     #[arg(
         long,
+        help_heading = DATA,
         value_name = "RANGE",
         requires = "from",
         conflicts_with_all = ["text", "escaped", "hex", "fill", "standard_input"],
@@ -40,27 +44,28 @@ pub struct DataArguments {
 #[group(required = true, multiple = false)]
 struct DataSource {
     /// The bytes of S as they are, without escapes
-    #[arg(long, value_name = "S", allow_hyphen_values = true)]
+    #[arg(long, help_heading = DATA, value_name = "S", allow_hyphen_values = true)]
     text: Option<OsString>,
     /// S with the escapes \n \r \t \0 \\ \xHH
     #[arg(
         long,
+        help_heading = DATA,
         value_name = "S",
         allow_hyphen_values = true,
         value_parser = ArgumentParser(bytes_from_escaped)
     )]
     escaped: Option<ArgumentBytes>,
     /// Pairs of hex digits, spaces allowed
-    #[arg(long, value_name = "H", value_parser = ArgumentParser(bytes_from_hex))]
+    #[arg(long, help_heading = DATA, value_name = "H", value_parser = ArgumentParser(bytes_from_hex))]
     hex: Option<ArgumentBytes>,
-    /// The contents of another file, or of FILE itself
-    #[arg(long, value_name = "PATH")]
+    /// The contents of another file, of a FIFO, or of FILE itself
+    #[arg(long, help_heading = DATA, value_name = "PATH")]
     from: Option<OsString>,
     /// COUNT times one byte, such as 0:1MiB
-    #[arg(long, value_name = "BYTE:COUNT", value_parser = ArgumentParser(fill))]
+    #[arg(long, help_heading = DATA, value_name = "BYTE:COUNT", value_parser = ArgumentParser(fill))]
     fill: Option<Fill>,
-    /// Standard input, if `-` is given
-    #[arg(value_name = "-", value_parser = ArgumentParser(standard_input))]
+    /// Standard input
+    #[arg(value_name = "-", help_heading = DATA, value_parser = ArgumentParser(standard_input))]
     standard_input: Option<StandardInput>,
 }
 
@@ -120,8 +125,8 @@ impl DataArguments {
         if self.from_range.is_some() {
             return Err(Failure::NoRangeOfStream { path: path.into(), kind });
         }
-        if kind == "directory" || kind == "socket" {
-            return Err(Error::NotRegular { path: path.into(), kind }.into());
+        if kind != "FIFO" {
+            return Err(Failure::NoContents { path: path.into(), kind });
         }
         Ok(Content::reader(File::open(path).map_err(cannot_open)?))
     }
@@ -132,6 +137,9 @@ fn fill(value: &OsStr) -> Result<Fill, String> {
     let Some((byte, count)) = text.split_once(':') else {
         return Err(format!("`{text}` has no count: write BYTE:COUNT, such as 0:1MiB"));
     };
+    if count.is_empty() {
+        return Err(format!("`{text}` has no count: write BYTE:COUNT, such as {byte}:1MiB"));
+    }
     let value = if byte.is_empty() { None } else { Some(size::parse(byte)?) };
     let byte = value
         .and_then(|value| u8::try_from(value).ok())
@@ -165,7 +173,7 @@ mod tests {
             ("256:1", "is not a byte"),
             ("1KiB:1", "is not a byte"),
             ("-1:1", "is not a number"),
-            ("0:", "a number is missing"),
+            ("0:", "`0:` has no count"),
             ("0:1K", "ambiguous"),
             ("0:1:2", "unknown unit"),
         ] {

@@ -82,10 +82,8 @@ impl<'a> Edit<'a> {
     /// # Errors
     /// They differ.
     pub fn expect(&mut self, range: Range<u64>) -> Result<(), Failure> {
-        if let Some(expected) = &self.options.expect_hex {
-            self.file.expect(range, &expected.0)?;
-        }
-        Ok(())
+        let found = format!("{} would be removed", bytes(range.end - range.start));
+        self.expect_found(range, found)
     }
 
     /// Holds the bytes at `offset` against `--expect-hex`, where none go away.
@@ -93,8 +91,10 @@ impl<'a> Edit<'a> {
     /// # Errors
     /// They differ, or there are not so many.
     pub fn expect_at(&mut self, offset: u64) -> Result<(), Failure> {
-        let len = self.options.expect_hex.as_ref().map_or(0, |expected| expected.0.len() as u64);
-        self.expect(offset..offset.saturating_add(len).min(self.old_len))
+        let found =
+            format!("the file has {} from offset {offset} on", bytes(self.old_len - offset));
+        let end = offset.saturating_add(self.expected_len()).min(self.old_len);
+        self.expect_found(offset..end, found)
     }
 
     /// Holds the last bytes against `--expect-hex`.
@@ -102,8 +102,25 @@ impl<'a> Edit<'a> {
     /// # Errors
     /// They differ, or there are not so many.
     pub fn expect_last(&mut self) -> Result<(), Failure> {
-        let len = self.options.expect_hex.as_ref().map_or(0, |expected| expected.0.len() as u64);
-        self.expect(self.old_len.saturating_sub(len)..self.old_len)
+        let found = format!("the file has {} in all", bytes(self.old_len));
+        self.expect_found(self.old_len.saturating_sub(self.expected_len())..self.old_len, found)
+    }
+
+    fn expected_len(&self) -> u64 {
+        self.options.expect_hex.as_ref().map_or(0, |expected| expected.0.len() as u64)
+    }
+
+    /// `found` says how many bytes there are, should it be another number.
+    fn expect_found(&mut self, range: Range<u64>, found: String) -> Result<(), Failure> {
+        let Some(expected) = &self.options.expect_hex else {
+            return Ok(());
+        };
+        let len = expected.0.len() as u64;
+        if range.end - range.start != len {
+            let path = self.path.into();
+            return Err(Failure::ExpectedOtherLength { path, found, expected: len });
+        }
+        Ok(self.file.expect(range, &expected.0)?)
     }
 
     /// Commits, or shows the plan of the commit, and reports. `done` says in words what was done.

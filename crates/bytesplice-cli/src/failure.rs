@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::exit_code::ExitCode;
 use crate::output::shown;
 use crate::range_argument::{Bound, OutsideFile};
+use crate::typed_path::TypedPath;
 
 /// Why a command stopped.
 #[derive(Debug)]
@@ -17,8 +18,14 @@ pub enum Failure {
     BeforeStart { path: PathBuf, bound: Bound, len: u64 },
     /// A range turns out reversed in a file of this length.
     Reversed { path: PathBuf, start: u64, end: u64, len: u64 },
+    /// `truncate` to more bytes than there are.
+    Lengthens { path: PathBuf, wanted: u64, len: u64 },
+    /// `--expect-hex` has another number of bytes than the place where they are expected.
+    ExpectedOtherLength { path: PathBuf, found: String, expected: u64 },
     /// `--from-range` of something that cannot be sought in.
     NoRangeOfStream { path: PathBuf, kind: &'static str },
+    /// `--from` of something that has no contents, or none that end.
+    NoContents { path: PathBuf, kind: &'static str },
     /// `--save` names the file that is changed.
     SaveIsTarget { path: PathBuf },
     /// `--save` failed, and nothing was changed.
@@ -42,12 +49,46 @@ impl Failure {
         }
     }
 
+    /// What to print. Commands that change files add that they did not, where that is not said already.
+    pub fn message(&self, command_changes_files: bool) -> String {
+        let silent = match self {
+            Self::Library(error) => matches!(
+                error,
+                bytesplice::Error::OutOfRange { .. }
+                    | bytesplice::Error::ReversedRange { .. }
+                    | bytesplice::Error::Locked { .. }
+            ),
+            Self::BeforeStart { .. }
+            | Self::Reversed { .. }
+            | Self::Lengthens { .. }
+            | Self::ExpectedOtherLength { .. }
+            | Self::NoRangeOfStream { .. }
+            | Self::NoContents { .. }
+            | Self::SaveIsTarget { .. }
+            | Self::Save { .. } => true,
+            Self::Output(_) | Self::Signal(_) => false,
+        };
+        let added = if silent && command_changes_files { "; nothing was changed" } else { "" };
+        format!("{self}{added}")
+    }
+
+    /// The same failure with the library's paths as they were typed.
+    pub fn with_typed_paths(self, file: &TypedPath) -> Self {
+        match self {
+            Self::Library(error) => Self::Library(error.with_paths(|path| file.as_typed(path))),
+            other => other,
+        }
+    }
+
     /// The exit code that tells programs what happened.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Library(error) => ExitCode::of(error),
-            Self::BeforeStart { .. } | Self::Reversed { .. } => ExitCode::OutsideFile,
-            Self::NoRangeOfStream { .. } => ExitCode::CannotOpen,
+            Self::BeforeStart { .. } | Self::Reversed { .. } | Self::Lengthens { .. } => {
+                ExitCode::OutsideFile
+            }
+            Self::ExpectedOtherLength { .. } => ExitCode::Changed,
+            Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
             Self::SaveIsTarget { .. } => ExitCode::Usage,
             Self::Save { source, .. } | Self::Output(source) => ExitCode::of_io(source),
             Self::Signal(_) => ExitCode::InputOutput,
@@ -66,34 +107,49 @@ impl fmt::Display for Failure {
             Self::Library(error) => write!(out, "{error}"),
             Self::BeforeStart { path, bound, len } => write!(
                 out,
-                "{}: {bound} lies before the start of the contents, which are {len} bytes long; nothing was changed",
+                "{}: {bound} lies before the start of the contents, which are {len} bytes long",
                 shown(path)
             ),
             Self::Reversed { path, start, end, len } => write!(
                 out,
-                "{}: the range ends before it starts: it is {start}..{end} in contents {len} bytes long; nothing was changed",
+                "{}: the range ends before it starts: it is {start}..{end} in contents {len} bytes long",
                 shown(path)
             ),
+            Self::Lengthens { path, wanted, len } => write!(
+                out,
+                "{}: offset {wanted} is past the end of the contents, which are {len} bytes long: truncate only \
+                 shortens, `append --fill 0:{}` lengthens",
+                shown(path),
+                wanted - len
+            ),
+            Self::ExpectedOtherLength { path, found, expected } => {
+                write!(out, "{}: {found}, --expect-hex expects {expected}", shown(path))
+            }
             Self::NoRangeOfStream { path, kind } => write!(
                 out,
-                "{}: is a {kind}, not a regular file: --from-range needs one; nothing was changed",
+                "{}: is a {kind}, not a regular file: --from-range needs one",
                 shown(path)
             ),
-            Self::SaveIsTarget { path } => write!(
-                out,
-                "{}: --save names the file to be changed itself; nothing was changed",
-                shown(path)
-            ),
-            Self::Save { path, source } if source.kind() == io::ErrorKind::AlreadyExists => write!(
-                out,
-                "{}: exists already, --save does not overwrite it; nothing was changed",
-                shown(path)
-            ),
-            Self::Save { path, source } => write!(
-                out,
-                "{}: cannot save the removed bytes: {source}; nothing was changed",
-                shown(path)
-            ),
+            Self::NoContents { path, kind: kind @ ("block device" | "character device") } => {
+                write!(
+                    out,
+                    "{}: is a {kind}, which may never end: give as much of it as is wanted by a pipe, such as \
+                 `head -c 1000 {0} | bytesplice … -`",
+                    shown(path)
+                )
+            }
+            Self::NoContents { path, kind } => {
+                write!(out, "{}: is a {kind}: --from needs a regular file or a FIFO", shown(path))
+            }
+            Self::SaveIsTarget { path } => {
+                write!(out, "{}: --save names the file to be changed itself", shown(path))
+            }
+            Self::Save { path, source } if source.kind() == io::ErrorKind::AlreadyExists => {
+                write!(out, "{}: exists already, --save does not overwrite it", shown(path))
+            }
+            Self::Save { path, source } => {
+                write!(out, "{}: cannot save the removed bytes: {source}", shown(path))
+            }
             Self::Output(source) => write!(out, "cannot write to standard output: {source}"),
             Self::Signal(source) => write!(out, "cannot catch SIGXFSZ: {source}"),
         }

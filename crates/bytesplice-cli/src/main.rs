@@ -15,9 +15,11 @@ mod progress;
 mod range_argument;
 mod save;
 mod size;
+mod typed_path;
 mod usage;
 
 use std::env;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -27,11 +29,12 @@ use crate::cli::{Cli, Command};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::print_error;
+use crate::typed_path::TypedPath;
 
 fn main() -> std::process::ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(help) if !help.use_stderr() => help.exit(),
+        Err(help) if !help.use_stderr() => return conclude(print_help(&help), false, false),
         Err(error) => {
             let arguments =
                 || env::args_os().map(|argument| argument.to_string_lossy().into_owned());
@@ -40,12 +43,29 @@ fn main() -> std::process::ExitCode {
             return ExitCode::Usage.into();
         }
     };
-    match run(&cli.command) {
+    let command = &cli.command;
+    let file = TypedPath::new(command.file());
+    let result = run(command).map_err(|failure| failure.with_typed_paths(&file));
+    conclude(result, command.changes_files(), command.wants_json())
+}
+
+/// Help and version. Clap's own way of ending would not notice that they cannot be written.
+fn print_help(help: &clap::Error) -> Result<ExitCode, Failure> {
+    help.print().and_then(|()| io::stdout().flush()).map_err(Failure::Output)?;
+    Ok(ExitCode::Done)
+}
+
+fn conclude(
+    result: Result<ExitCode, Failure>,
+    changes_files: bool,
+    json: bool,
+) -> std::process::ExitCode {
+    match result {
         Ok(code) => code.into(),
         Err(failure) if failure.is_broken_pipe() => ExitCode::Done.into(),
         Err(failure) => {
             let code = failure.exit_code();
-            print_error(&failure.to_string(), code as u8, cli.command.wants_json());
+            print_error(&failure.message(changes_files), code as u8, json);
             code.into()
         }
     }

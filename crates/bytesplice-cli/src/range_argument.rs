@@ -43,6 +43,9 @@ impl Bound {
         if text == "end" {
             return Ok(Self::End(0));
         }
+        if matches!(text, "" | "-" | "end-") {
+            return Err(format!("`{text}` is not an offset: a number is missing"));
+        }
         if let Some(distance) = text.strip_prefix("end-") {
             return size::parse(distance).map(Self::End);
         }
@@ -70,10 +73,27 @@ impl Bound {
 impl RangeArgument {
     /// Reads a range, or says why the text is none, with a hint.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains(char::is_whitespace) {
+            let tight: String = text.split_whitespace().collect();
+            return Err(match Self::parse(&tight) {
+                Ok(_) => format!("`{text}`: ranges have no spaces: write {tight}"),
+                Err(reason) => format!("`{text}`: ranges have no spaces; {reason}"),
+            });
+        }
         if let Some((start, end)) = text.split_once("..") {
             return Self::parse_between(text, start, end);
         }
         if let Some((start, length)) = text.split_once('+') {
+            if start.is_empty() {
+                return Err(format!(
+                    "`{text}` has no offset before `+`: write 0{text} to begin at the start"
+                ));
+            }
+            if length.is_empty() {
+                return Err(format!(
+                    "`{text}` has no length after `+`: write {text}4 for four bytes"
+                ));
+            }
             let (start, length) = (Bound::parse(start)?, size::parse(length)?);
             if matches!(start, Bound::Start(start) if start.checked_add(length).is_none()) {
                 return Err(format!("`{text}` is too large: offsets go up to 2^64 - 1"));
@@ -209,17 +229,23 @@ mod tests {
             ("8..4", "`8..4` is reversed: write 4..8"),
             ("-5..-10", "is reversed: write -10..-5"),
             ("end..end-3", "is reversed"),
-            ("1.5..3", "has a fraction"),
+            ("1.5..3", "has a fraction: numbers are whole"),
             ("1...3", "is not a number"),
             ("1..2..3", "is a range"),
             ("1..2+3", "START+LENGTH"),
             ("1+2..3", "START+LENGTH"),
             ("1+2+3", "unknown unit `+3`"),
-            ("1+", "a number is missing"),
-            ("+5", "a number is missing"),
+            ("1+", "`1+` has no length after `+`"),
+            ("+5", "`+5` has no offset before `+`: write 0+5"),
+            ("-", "`-` is not an offset: a number is missing"),
+            ("-..", "`-` is not an offset: a number is missing"),
+            ("4 .. 8", "`4 .. 8`: ranges have no spaces: write 4..8"),
+            (" 4+ 4", "ranges have no spaces: write 4+4"),
+            ("4 8", "ranges have no spaces; `48` is an offset"),
+            ("1.5KiB+2", "write 1536"),
             ("1+-5", "is not a number"),
             ("5K..6K", "5KiB (1024) or 5kB (1000)"),
-            ("end-", "a number is missing"),
+            ("end-", "`end-` is not an offset: a number is missing"),
             ("end+5..", "START+LENGTH"),
             ("End..", "is not a number"),
             ("end5..", "write `end` or `end-NUMBER`"),

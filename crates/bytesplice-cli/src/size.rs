@@ -17,12 +17,14 @@ pub fn parse(text: &str) -> Result<u64, String> {
     if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         return parse_hexadecimal(text, digits);
     }
+    if text.contains(char::is_whitespace) {
+        let tight: String = text.split_whitespace().collect();
+        return Err(format!("`{text}`: numbers have no spaces: write {tight}"));
+    }
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(text.len());
     let (digits, unit) = text.split_at(end);
     if unit.starts_with(['.', ',']) && !digits.is_empty() {
-        return Err(format!(
-            "`{text}` has a fraction: numbers are whole, write 1536KiB and not 1.5MiB"
-        ));
+        return Err(fraction(text, digits, &unit[1..]));
     }
     if digits.is_empty() {
         return Err(if text.is_empty() {
@@ -82,6 +84,34 @@ fn parse_unit(text: &str, digits: &str, unit: &str) -> Result<u64, String> {
     })
 }
 
+/// What to write instead of `1.5MiB`: the same number of bytes, if that is whole.
+fn fraction(text: &str, digits: &str, rest: &str) -> String {
+    let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    let (decimals, unit) = rest.split_at(end);
+    let in_units_of = |factor: u64| {
+        let scale = 10u128.checked_pow(decimals.len().try_into().ok()?)?;
+        let scaled: u128 = format!("{}{decimals}", digits.replace('_', "")).parse().ok()?;
+        let bytes = scaled.checked_mul(factor.into())?;
+        (bytes % scale == 0).then_some(bytes / scale)
+    };
+    let factor =
+        |name: &str| UNITS.iter().find(|(unit, _)| *unit == name).map(|(_, factor)| *factor);
+    let letter = unit.to_ascii_uppercase();
+    let hint = match factor(unit) {
+        Some(factor) => in_units_of(factor).map(|bytes| format!("write {bytes}")),
+        None if unit.is_empty() => in_units_of(1).map(|bytes| format!("write {bytes}")),
+        None => {
+            let binary = factor(&format!("{letter}iB")).and_then(in_units_of);
+            let decimal = factor(&format!("{letter}B").replace("KB", "kB")).and_then(in_units_of);
+            binary.zip(decimal).map(|(binary, decimal)| {
+                format!("write {binary} ({letter}iB) or {decimal} ({letter}B)").replace("KB", "kB")
+            })
+        }
+    };
+    let hint = hint.map_or(String::new(), |hint| format!(", {hint}"));
+    format!("`{text}` has a fraction: numbers are whole{hint}")
+}
+
 fn too_large(text: &str) -> String {
     format!("`{text}` is too large: numbers go up to 2^64 - 1")
 }
@@ -125,7 +155,7 @@ mod tests {
             ("x", "is not a number"),
             ("+5", "is not a number"),
             ("-5", "is not a number"),
-            (" 5", "is not a number"),
+            (" 5", "numbers have no spaces: write 5"),
             (".5", "is not a number"),
             ("٣", "is not a number"),
             ("_", "between digits"),
@@ -133,9 +163,19 @@ mod tests {
             ("1_", "between digits"),
             ("1__0", "between digits"),
             ("1_KiB", "between digits"),
-            ("1.5", "has a fraction"),
-            ("1.5MiB", "write 1536KiB"),
+            ("1.5", "has a fraction: numbers are whole"),
+            ("1.50", "has a fraction: numbers are whole"),
+            ("2.0", "write 2"),
+            ("1.5KiB", "write 1536"),
+            ("1.5MiB", "write 1572864"),
+            ("0.1GB", "write 100000000"),
+            ("1_0,5kB", "write 10500"),
+            ("1.5M", "write 1572864 (MiB) or 1500000 (MB)"),
+            ("1.5k", "write 1536 (KiB) or 1500 (kB)"),
+            ("1.5PiB", "numbers are whole"),
+            ("1.0000000000000000000000000000000000000000001KiB", "numbers are whole"),
             ("1,5", "has a fraction"),
+            ("1.5.2", "has a fraction"),
             ("5K", "write 5KiB (1024) or 5kB (1000)"),
             ("5k", "write 5KiB (1024) or 5kB (1000)"),
             ("5M", "write 5MiB (1024) or 5MB (1000)"),
@@ -145,7 +185,7 @@ mod tests {
             ("5mib", "write 5MiB (1024) or 5MB (1000)"),
             ("5Mi", "write 5MiB (1024) or 5MB (1000)"),
             ("5B", "unknown unit `B`"),
-            ("5 KiB", "unknown unit ` KiB`"),
+            ("5 KiB", "numbers have no spaces: write 5KiB"),
             ("5KiBs", "unknown unit `KiBs`"),
             ("5PiB", "unknown unit `PiB`"),
             ("5µ", "unknown unit `µ`"),

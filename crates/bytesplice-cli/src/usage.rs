@@ -3,9 +3,8 @@
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// How clap names the group of options that are DATA.
-const DATA_GROUP: &str = "<--text <S>|--escaped <S>|--hex <H>|--from <PATH>|--fill <BYTE:COUNT>|->";
-const DATA: &str = "DATA, one of --text S, --escaped S, --hex H, --from PATH, --fill BYTE:COUNT, -";
+/// What to say for the options that are DATA, of which clap names all.
+const DATA: &str = "DATA (one of --text S, --escaped S, --hex H, --from PATH, --fill BYTE:COUNT, or - for standard input)";
 
 /// What clap found wrong, and the command whose help says more.
 pub fn message(error: &Error, arguments: impl Iterator<Item = String>) -> String {
@@ -13,24 +12,58 @@ pub fn message(error: &Error, arguments: impl Iterator<Item = String>) -> String
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             "a command is missing".into()
         }
-        _ => unknown_option(error).unwrap_or_else(|| in_one_line(&error.render().to_string())),
+        _ => missing_arguments(error)
+            .or_else(|| unknown_option(error))
+            .or_else(|| spaced_range(error))
+            .unwrap_or_else(|| in_one_line(&error.render().to_string())),
     };
     format!("{problem} (see `{} --help`)", command(error, arguments))
 }
 
+/// The arguments that are missing, in the order in which they are written.
+fn missing_arguments(error: &Error) -> Option<String> {
+    let Some(ContextValue::Strings(names)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return None;
+    }
+    let (data, others): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.contains("--text"));
+    let others = others.iter().map(|name| name.trim_matches(['<', '>']));
+    let names: Vec<_> = others.chain(data.iter().map(|_| DATA)).collect();
+    Some(match names.split_last() {
+        Some((last, [])) => format!("{last} is missing"),
+        Some((last, others)) => format!("{} and {last} are missing", others.join(", ")),
+        None => return None,
+    })
+}
+
+/// A range in several arguments, `4 .. 8`.
+fn spaced_range(error: &Error) -> Option<String> {
+    let text = text(error, ContextKind::InvalidArg)?;
+    (error.kind() == ErrorKind::UnknownArgument && text.starts_with("..")).then(|| {
+        format!(
+            "unexpected argument `{text}`: a range is one argument without spaces, such as 4..8"
+        )
+    })
+}
+
 /// The same words for every unknown option, whoever found it.
 fn unknown_option(error: &Error) -> Option<String> {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let option = text(ContextKind::InvalidArg).filter(|name| name.starts_with('-'))?;
+    let option = text(error, ContextKind::InvalidArg).filter(|name| name.starts_with('-'))?;
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
-    let guess = text(ContextKind::SuggestedArg);
+    let guess = text(error, ContextKind::SuggestedArg);
     let guess = guess.map_or(String::new(), |known| format!(", did you mean `{known}`?"));
     Some(format!("unknown option `{option}`{guess}"))
+}
+
+fn text(error: &Error, kind: ContextKind) -> Option<&str> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text),
+        _ => None,
+    }
 }
 
 fn in_one_line(text: &str) -> String {
@@ -43,7 +76,7 @@ fn in_one_line(text: &str) -> String {
         let paragraph = paragraph.strip_prefix("tip: ").unwrap_or(paragraph);
         parts.push(paragraph.lines().map(str::trim).collect::<Vec<_>>().join(" "));
     }
-    parts.join("; ").replace(DATA_GROUP, DATA).replace("'[-]'", "'-'")
+    parts.join("; ").replace("'[-]'", "'-'")
 }
 
 /// `bytesplice COMMAND`, if there is such a command among the arguments.

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use assert_cmd::assert::OutputAssertExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_bytesplice");
@@ -40,11 +40,77 @@ fn a_file_in_use_is_locked() {
     let output =
         bytesplice(directory.path()).args(["append", "data", "--text", "y"]).assert().code(5);
     let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
-    assert!(message.ends_with("data: is locked by another bytesplice; nothing was changed\n"));
+    assert_eq!(message, "bytesplice: data: is locked by another bytesplice; nothing was changed\n");
     bytesplice(directory.path()).args(["read", "data", "0..1"]).assert().success().stdout("x");
+    bytesplice(directory.path())
+        .args(["recover", "data"])
+        .assert()
+        .code(5)
+        .stderr("bytesplice: data: is locked by another bytesplice; nothing was changed\n");
     drop(pipe);
     assert_eq!(reader.wait().unwrap().code(), Some(0), "a closed pipe is a quiet end");
     bytesplice(directory.path()).args(["append", "data", "--text", "y"]).assert().success();
+}
+
+#[test]
+fn a_commit_that_runs_is_told_from_one_that_was_cut_short() {
+    let directory = directory(vec![b'x'; 1 << 20]);
+    let path = directory.path();
+    let look = || {
+        let text = bytesplice(path).args(["status", "data"]).output().unwrap();
+        let object = bytesplice(path).args(["status", "data", "--json"]).output().unwrap();
+        let read = bytesplice(path).args(["read", "data", "0..1"]).output().unwrap();
+        assert_eq!(text.status.code(), object.status.code());
+        let object: Value = serde_json::from_slice(&object.stdout).unwrap();
+        (text.status.code(), String::from_utf8(text.stdout).unwrap(), object, read)
+    };
+    let mut seen = 0;
+    let mut progress = |_| {
+        let (code, text, object, read) = look();
+        if object["journal"]["state"] == "committing" {
+            seen += 1;
+            assert!(text.contains("another bytesplice is committing, at step"), "{text}");
+            assert!(text.contains("(.data.bytesplice)"), "{text}");
+            assert_eq!(object["journal"]["path"], ".data.bytesplice");
+            assert_eq!((&object["being_written"], &object["locked"]), (&true.into(), &true.into()));
+            assert_eq!(object["needs_recovery"], false);
+        }
+        assert!(!text.contains("recovery"), "{text}");
+        assert_eq!((code, read.status.code()), (Some(0), Some(5)));
+        assert_eq!(read.stderr, b"bytesplice: data: is locked by another bytesplice\n");
+    };
+    let mut file = bytesplice::SpliceFile::open(path.join("data")).unwrap();
+    file.insert(10, "new").unwrap();
+    let options = bytesplice::CommitOptions::new().strategy(bytesplice::Strategy::Journaled);
+    file.commit_with(options.progress(&mut progress)).unwrap();
+    drop(file);
+    assert!(seen > 0);
+}
+
+#[test]
+fn a_journal_that_was_left_is_named_as_the_file_was_typed() {
+    let directory = directory("0123");
+    let path = directory.path();
+    // Never written, as far as anybody can see: recovery removes it.
+    fs::write(path.join(".data.bytesplice"), [0; 4096]).unwrap();
+    let output = bytesplice(path).args(["status", "data"]).assert().code(8);
+    let text = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("recovery brings back the old contents (.data.bytesplice)\n"), "{text}");
+    let output = bytesplice(path).args(["status", "data", "--json"]).assert().code(8);
+    let object: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(object["journal"], json!({ "state": "prepared", "path": ".data.bytesplice" }));
+    assert_eq!(
+        (&object["being_written"], &object["needs_recovery"]),
+        (&false.into(), &true.into())
+    );
+    for arguments in [&["read", "./data", ".."][..], &["show", "./data"]] {
+        bytesplice(path).args(arguments).assert().code(8).stderr(
+            "bytesplice: ./data: an earlier commit was cut short; run `bytesplice recover` on it, with permission to \
+             write (journal: ./.data.bytesplice)\n",
+        );
+    }
+    bytesplice(path).args(["recover", "data"]).assert().success();
+    bytesplice(path).args(["read", "data", ".."]).assert().success().stdout("0123");
 }
 
 #[test]
@@ -125,7 +191,16 @@ fn the_file_size_limit_is_an_error_and_no_kill() {
 #[test]
 fn a_full_output_is_an_error() {
     let directory = directory("0123");
-    for arguments in [&["read", "data", ".."][..], &["show", "data"], &["status", "data"]] {
+    for arguments in [
+        &["read", "data", ".."][..],
+        &["show", "data"],
+        &["status", "data"],
+        &["--help"],
+        &["-h"],
+        &["insert", "--help"],
+        &["help", "show"],
+        &["--version"],
+    ] {
         let full = File::options().write(true).open("/dev/full").unwrap();
         bytesplice(directory.path()).args(arguments).stdout(full).assert().code(7);
     }

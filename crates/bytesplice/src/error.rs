@@ -9,27 +9,25 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Everything that can go wrong, with the path, the offset and the length it concerns.
 ///
-/// Unless the text says otherwise the file is unchanged. [`Error::file_state`] tells it to programs.
+/// Unless the text says otherwise the file is unchanged. [`Error::file_state`] tells it to programs. Paths are as the
+/// caller gave them until the file is open, and without symlinks from then on; [`Error::with_paths`] can change that.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A range or an offset lies past the end of the contents, `len` bytes long.
-    #[error(
-        "{}: bytes {start}..{end} are outside the contents, which are {len} bytes long; nothing was changed",
-        Shown(path)
-    )]
+    #[error("{}: {}", Shown(path), Outside { start: *start, end: *end, len: *len })]
     OutOfRange {
         /// The file.
         path: PathBuf,
         /// First byte asked for.
         start: u64,
-        /// The byte after the last one asked for.
+        /// The byte after the last one asked for; `start` for a single offset.
         end: u64,
         /// Length of the contents in bytes.
         len: u64,
     },
     /// A range ends before it starts.
-    #[error("{}: the range {start}..{end} is reversed; nothing was changed", Shown(path))]
+    #[error("{}: the range {start}..{end} is reversed", Shown(path))]
     ReversedRange {
         /// The file.
         path: PathBuf,
@@ -75,7 +73,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// Another bytesplice holds the file.
-    #[error("{}: is locked by another bytesplice; nothing was changed", Shown(path))]
+    #[error("{}: is locked by another bytesplice", Shown(path))]
     Locked {
         /// The file.
         path: PathBuf,
@@ -361,6 +359,80 @@ impl Error {
             }
             _ => FileState::Unchanged,
         }
+    }
+}
+
+impl Error {
+    /// The same error with each of its paths put through `rename`: for programs that show paths as their users wrote
+    /// them.
+    ///
+    /// ```
+    /// use bytesplice::SpliceFile;
+    /// let error = SpliceFile::open("/no/such/file").unwrap_err();
+    /// let error = error.with_paths(|_| "file".into());
+    /// assert!(error.to_string().starts_with("file: cannot open"));
+    /// ```
+    #[must_use]
+    pub fn with_paths(mut self, mut rename: impl FnMut(&Path) -> PathBuf) -> Self {
+        let (path, journal, state) = self.parts();
+        *path = rename(path);
+        let in_state = match state {
+            Some(FileState::Recoverable { journal }) => Some(journal),
+            _ => None,
+        };
+        for journal in [journal, in_state].into_iter().flatten() {
+            *journal = rename(journal);
+        }
+        self
+    }
+
+    /// The path, the journal and the state, where there are any.
+    fn parts(&mut self) -> (&mut PathBuf, Option<&mut PathBuf>, Option<&mut FileState>) {
+        match self {
+            Self::OutOfRange { path, .. }
+            | Self::ReversedRange { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::Open { path, .. }
+            | Self::NotRegular { path, .. }
+            | Self::PermissionDenied { path }
+            | Self::Locked { path }
+            | Self::Changed { path, .. }
+            | Self::SourceChanged { path, .. }
+            | Self::Unexpected { path, .. }
+            | Self::StrategyUnsupported { path, .. }
+            | Self::Content { path, .. } => (path, None, None),
+            Self::NeedsRecovery { path, journal }
+            | Self::JournalCorrupt { path, journal, .. }
+            | Self::WrongFile { path, journal, .. }
+            | Self::JournalVersion { path, journal, .. }
+            | Self::JournalMissing { path, journal }
+            | Self::PastCommitPoint { path, journal }
+            | Self::JournalUnwritable { path, journal, .. } => (path, Some(journal), None),
+            Self::NoSpace { path, state, .. }
+            | Self::SizeLimit { path, state, .. }
+            | Self::Io { path, state, .. }
+            | Self::Cancelled { path, state }
+            | Self::Poisoned { path, state } => (path, None, Some(state)),
+        }
+    }
+}
+
+/// A range or, if it is empty, an offset outside of contents `len` bytes long.
+struct Outside {
+    start: u64,
+    end: u64,
+    len: u64,
+}
+
+impl fmt::Display for Outside {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { start, end, len } = self;
+        if start == end {
+            write!(out, "offset {start} is past the end of the contents")?;
+        } else {
+            write!(out, "bytes {start}..{end} are outside the contents")?;
+        }
+        write!(out, ", which are {len} bytes long")
     }
 }
 

@@ -18,13 +18,33 @@ pub struct Status {
     pub len: u64,
     /// Its journal.
     pub journal: JournalStatus,
-    /// Whether another bytesplice holds it.
+    /// Whether another bytesplice holds it for writing.
     pub locked: bool,
     /// Whether it can be read but not written.
     pub read_only: bool,
 }
 
-/// Whether a commit is under way or was cut short, and how far it got.
+impl Status {
+    /// Whether another bytesplice is committing, or recovering, just now: then nothing was cut short.
+    #[must_use]
+    pub fn is_being_written(&self) -> bool {
+        let unfinished = match self.journal {
+            JournalStatus::None | JournalStatus::Unusable { .. } => false,
+            JournalStatus::Prepared { .. }
+            | JournalStatus::Committing { .. }
+            | JournalStatus::Finishing { .. } => true,
+        };
+        unfinished && self.locked
+    }
+
+    /// Whether the file cannot be used before recovery: a commit was cut short, or the journal is unusable.
+    #[must_use]
+    pub fn needs_recovery(&self) -> bool {
+        self.journal != JournalStatus::None && !self.is_being_written()
+    }
+}
+
+/// Whether a commit is under way or was cut short, and how far it got. [`Status::is_being_written`] tells the two apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalStatus {
     /// No commit.
@@ -57,6 +77,20 @@ pub enum JournalStatus {
     },
 }
 
+impl JournalStatus {
+    /// Where the journal is, or should be.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::None => None,
+            Self::Prepared { journal }
+            | Self::Committing { journal, .. }
+            | Self::Finishing { journal }
+            | Self::Unusable { journal, .. } => Some(journal),
+        }
+    }
+}
+
 /// Looks at a file without changing it. O(1). To see whether it is locked, the lock is tried for an instant.
 ///
 /// # Errors
@@ -78,22 +112,32 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
     let failed = |source| Error::Open { path: given.into(), source };
     let path = std::fs::canonicalize(given).map_err(failed)?;
     let read_only = regular::open(&path, given, true)?.read_only;
-    let opened = regular::open(&path, given, false)?;
-    let file = Arc::new(opened.file);
-    let locked = match FileLock::try_acquire(&file, &path, Access::Shared) {
-        Ok(_) => false,
-        Err(Error::Locked { .. }) => true,
-        Err(error) => return Err(error),
+    let file = Arc::new(regular::open(&path, given, false)?.file);
+    let try_lock = || match FileLock::try_acquire(&file, &path, Access::Shared) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(Error::Locked { .. }) => Ok(None),
+        Err(error) => Err(error),
     };
-    let journal = journal_status(&file, &path).map_err(|source| Error::Io {
-        path: path.clone(),
-        operation: "look at the journal of the file",
-        offset: 0,
-        len: 0,
-        source,
-        state: FileState::Unchanged,
-    })?;
-    Ok(Status { len: opened.metadata.len(), path, journal, locked, read_only })
+    let journal = || {
+        journal_status(&file, &path).map_err(|source| Error::Io {
+            path: path.clone(),
+            operation: "look at the journal of the file",
+            offset: 0,
+            len: 0,
+            source,
+            state: FileState::Unchanged,
+        })
+    };
+    let mut locked_by_others = try_lock()?.is_none();
+    let mut journal_now = journal()?;
+    if !locked_by_others && journal_now != JournalStatus::None {
+        // Perhaps a commit began between the two looks. While the lock is ours none can.
+        let lock = try_lock()?;
+        locked_by_others = lock.is_none();
+        journal_now = journal()?;
+    }
+    let len = file.metadata().map_err(failed)?.len();
+    Ok(Status { len, journal: journal_now, locked: locked_by_others, read_only, path })
 }
 
 fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<JournalStatus> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use bytesplice::{
-    ChosenStrategy, CommitOptions, Content, Durability, OpenOptions, SpliceFile,
+    ChosenStrategy, CommitOptions, Content, Durability, LockMode, OpenOptions, SpliceFile,
     Strategy as CommitStrategy,
 };
 use proptest::prelude::*;
@@ -166,6 +166,27 @@ fn plans_say_what_commits_cost() {
     assert!(file.plan().unwrap().bytes_to_journal < 1 << 20);
     file.commit().unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), 60 << 20);
+}
+
+#[test]
+fn a_commit_that_runs_is_not_one_that_was_cut_short() {
+    let directory = memory_directory();
+    let path = directory.path().join("data");
+    fs::write(&path, vec![b'x'; 100_000]).unwrap();
+    let mut file = OpenOptions::new().lock(LockMode::None).open(&path).unwrap();
+    file.insert(10, "new").unwrap();
+    let before = bytesplice::status(&path).unwrap();
+    assert!(!before.locked && !before.is_being_written() && !before.needs_recovery());
+    let mut seen = 0;
+    let mut progress = |_| {
+        let now = bytesplice::status(&path).unwrap();
+        assert!(now.locked && !now.needs_recovery());
+        seen += u32::from(now.is_being_written());
+    };
+    file.commit_with(CommitOptions::new().progress(&mut progress)).unwrap();
+    assert!(seen > 0);
+    let after = bytesplice::status(&path).unwrap();
+    assert!(!after.locked && !after.is_being_written() && !after.needs_recovery());
 }
 
 #[test]

@@ -384,6 +384,8 @@ fn the_mark_finds_the_journal_through_other_names() {
 #[test]
 fn who_may_not_write_sees_no_mixture() {
     let wreck = Wreck::torn();
+    let found = status(&wreck.path).unwrap();
+    assert!(found.needs_recovery() && !found.is_being_written());
     for lock in [bytesplice::LockMode::Try, bytesplice::LockMode::None] {
         let opened = OpenOptions::new().read_only(true).lock(lock).open(&wreck.path);
         assert!(matches!(opened, Err(Error::NeedsRecovery { .. })));
@@ -398,10 +400,16 @@ fn who_may_not_write_sees_no_mixture() {
 fn a_file_that_others_changed_after_the_crash_is_not_touched() {
     let wreck = Wreck::torn();
     let file = File::options().write(true).open(&wreck.path).unwrap();
-    file.set_len(wreck.contents.len() as u64 - 1).unwrap();
-    assert!(matches!(wreck.recover("shorter"), Err(Error::JournalCorrupt { .. })));
-    file.set_len(wreck.contents.len() as u64 + 1).unwrap();
-    assert!(matches!(wreck.recover("longer"), Err(Error::JournalCorrupt { .. })));
+    let working_len = wreck.contents.len();
+    for (len, what) in [(working_len - 1, "shorter"), (working_len + 1, "longer")] {
+        file.set_len(len as u64).unwrap();
+        let error = wreck.recover(what).unwrap_err();
+        assert!(matches!(error, Error::JournalCorrupt { .. }));
+        // The old and the new length are no better here, so that the message must not speak of them.
+        let expected =
+            format!("is {len} bytes long instead of {working_len}, its length in the middle");
+        assert!(error.to_string().contains(&expected), "{error}");
+    }
 }
 
 #[test]

@@ -8,10 +8,11 @@
 //! Stockmeyer, Long, TKDE 2003: breaking cycles by stashing.)
 //!
 //! # The order of blocks
-//! Let a *dirty* block be one whose contents change. Every dirty block falls into one class:
+//! Let a *dirty* block be one whose contents may change: some of its bytes come from elsewhere, though they may turn out
+//! to be equal. Every dirty block falls into one class:
 //! - **U** reads some higher block. U blocks are written first, ascending.
-//! - **D** reads some lower block and no higher one. D blocks come next, descending.
-//! - **S** reads nothing but itself. S blocks come last, in any order.
+//! - **D** reads some lower block and no higher one, perhaps itself too. D blocks come next, descending.
+//! - **S** reads no block but itself. S blocks come last, in any order.
 //!
 //! No block is then overwritten before all its readers are done. Kept pieces are in order, so what a higher
 //! destination reads lies higher in the old file:
@@ -19,7 +20,7 @@
 //!   above c, hence every destination after c reads above that, and b cannot read c.
 //! - U against D: let the D block b read the U block u. u reads above u, and u lies below b (b reads no higher block),
 //!   so b reads above u too: contradiction.
-//! - D against D: a D block reads lower blocks only, and those are written later.
+//! - D against D: a D block reads itself and lower blocks only, and the lower ones are written later.
 //! - S is last, and is read by earlier classes only.
 //!
 //! (Writing an insertion ascending, or new bytes first, destroys data; the crash tests have both as sabotages.)

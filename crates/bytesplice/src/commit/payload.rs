@@ -73,7 +73,7 @@ enum Means {
 
 impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
     /// Writes the blocks of a step, `buffer.len()` bytes at a time (a multiple of the block), telling `written` how
-    /// many. Every part of that length is read wholly before it is written, and parts follow the order of their
+    /// many. Every part of that length is read wholly before it is written, and the parts follow the order of their
     /// class, so that nothing is overwritten before it was read.
     pub fn write(
         &self,

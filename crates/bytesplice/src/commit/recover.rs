@@ -11,10 +11,17 @@
 //! | other version, other inode, other mark | | `Version`, `WrongFile`: touch nothing |
 //! | no record of its nonce, too short | marked, or grown | `Corrupt`: touch nothing |
 //! | no record of its nonce | otherwise | never armed: restore length and mark, remove the journal — old |
-//! | END | unmarked, though the commit had marked it | was finished: remove the journal — new |
+//! | a record past END | | `Corrupt`: touch nothing |
+//! | END with a checksum of saved or untouched blocks, so the record of a step | | `Corrupt`: touch nothing |
+//! | END | unmarked, though the commit had marked it | was finished: remove the journal — new, or newer |
+//! | END | otherwise, neither of old nor of new length | `Corrupt`: touch nothing |
 //! | END | otherwise | set the length, take the mark off, remove the journal — new |
-//! | record k | wrong length, or checksums do not match | `Corrupt`: touch nothing |
-//! | record k | | do step k again, then the rest — new |
+//! | record k | not of the working length, the longer one | `Corrupt`: touch nothing |
+//! | record k | checksums do not match, or k's slot is too short | `Corrupt`: touch nothing |
+//! | record k | otherwise | do step k again, then the rest — new |
+//!
+//! Force serves restored copies: another inode (of the file or of the journal) is no obstacle then, though the mark of
+//! another commit is, and a missing mark does not say that the commit was finished: lengths and checksums decide alone.
 //!
 //! Record k counts only together with the blocks that it saved; when these are torn, record k was not durable, step k
 //! had not begun, and record k − 1 is the one to stand on. That step k had not begun is not taken on trust: the file must
@@ -134,7 +141,7 @@ impl<S: Storage> Engine<'_, S> {
             } else if len == header.final_len || len == header.new_len {
                 self.close(&header)?;
             } else {
-                return Err(wrong_length(len, &header));
+                return Err(wrong_length_after_end(len, &header));
             }
             return Ok(Recovery::Completed);
         }
@@ -299,7 +306,7 @@ impl<S: Storage> Engine<'_, S> {
         if len == program.working_len() || after_shifts || program.snapshot {
             return Ok(());
         }
-        Err(wrong_length(len, &prepared.header))
+        Err(wrong_length_in_between(len, program.working_len()))
     }
 
     /// Finishes a shift, however far it got.
@@ -446,9 +453,15 @@ impl<S: Storage> Engine<'_, S> {
     }
 }
 
-fn wrong_length(len: u64, header: &Header) -> Failure {
+fn wrong_length_after_end(len: u64, header: &Header) -> Failure {
     Failure::Corrupt(format!(
         "the file is {len} bytes long, which fits neither the old contents ({}) nor the new ({}): others changed it",
         header.old_len, header.new_len
+    ))
+}
+
+fn wrong_length_in_between(len: u64, working_len: u64) -> Failure {
+    Failure::Corrupt(format!(
+        "the file is {len} bytes long instead of {working_len}, its length in the middle of this commit: others changed it"
     ))
 }
