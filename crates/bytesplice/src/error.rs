@@ -2,6 +2,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::Strategy;
+
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -227,6 +229,19 @@ pub enum Error {
         journal: PathBuf,
         /// The system's answer.
         source: io::Error,
+    },
+    /// The strategy that was asked for by name cannot be had for this file.
+    #[error(
+        "{}: cannot commit by the strategy {strategy}: {reason}; nothing was changed",
+        Shown(path)
+    )]
+    StrategyUnsupported {
+        /// The file.
+        path: PathBuf,
+        /// The strategy asked for.
+        strategy: Strategy,
+        /// Why not.
+        reason: String,
     },
     /// A system call failed.
     #[error(

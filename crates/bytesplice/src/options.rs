@@ -166,6 +166,10 @@ pub enum Strategy {
     Auto,
     /// In place, with a journal beside the file: crash-safe on every file system.
     Journaled,
+    /// A new file beside the old one, which takes its name when it is complete: nobody ever sees the middle, not even
+    /// others who read the file meanwhile. It has another inode, so that other hard links and open descriptors keep the
+    /// old contents; mode, owner, access control lists and extended attributes are kept, or nothing is changed.
+    Replace,
     /// In place, without journal and fsync. A crash leaves neither old nor new contents.
     Direct,
 }
@@ -175,6 +179,7 @@ impl fmt::Display for Strategy {
         out.pad(match self {
             Self::Auto => "auto",
             Self::Journaled => "journaled",
+            Self::Replace => "replace",
             Self::Direct => "direct",
         })
     }
@@ -187,6 +192,7 @@ impl FromStr for Strategy {
         match name {
             "auto" => Ok(Self::Auto),
             "journaled" => Ok(Self::Journaled),
+            "replace" => Ok(Self::Replace),
             "direct" => Ok(Self::Direct),
             _ => Err(UnknownStrategy { name: name.to_owned() }),
         }
@@ -195,7 +201,7 @@ impl FromStr for Strategy {
 
 /// No [`Strategy`] has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no strategy {name:?}: use auto, journaled or direct")]
+#[error("there is no strategy {name:?}: use auto, journaled, replace or direct")]
 pub struct UnknownStrategy {
     /// The name asked for.
     pub name: String,

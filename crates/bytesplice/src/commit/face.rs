@@ -45,9 +45,12 @@ impl SpliceFile {
     /// [`Error::Poisoned`].
     pub fn plan_with(&self, options: &CommitOptions<'_>) -> Result<CommitPlan> {
         self.check_usable()?;
+        let synced = options.durability == Durability::Synced;
+        if options.strategy == Strategy::Replace && self.is_modified() {
+            return self.plan_to_replace(synced);
+        }
         let pieces: Vec<Piece> = self.tree.iter().collect();
         let (plan, _) = Plan::new(&pieces, self.original.len(), Geometry::REAL);
-        let synced = options.durability == Durability::Synced;
         Ok(CommitPlan::new(
             &plan,
             &pieces,
@@ -80,7 +83,8 @@ impl SpliceFile {
         self.commit_with(CommitOptions::default())
     }
 
-    /// Brings the file to the current contents: same inode, one pass over what changes its place.
+    /// Brings the file to the current contents: same inode (but for [`Strategy::Replace`]), one pass over what changes
+    /// its place.
     ///
     /// With every strategy but [`Strategy::Direct`], and unless [`Durability::Unsynced`] is asked for, the file is
     /// wholly old or wholly new after a crash at any moment, once it is opened by this library again. Others who read
@@ -91,7 +95,7 @@ impl SpliceFile {
     /// # Errors
     /// Each says by [`Error::file_state`] what the file holds. Nothing is changed by [`Error::PermissionDenied`],
     /// [`Error::Locked`], [`Error::Changed`], [`Error::SourceChanged`], [`Error::Unexpected`],
-    /// [`Error::JournalUnwritable`], [`Error::Poisoned`]; [`Error::NoSpace`], [`Error::SizeLimit`] and [`Error::Io`]
+    /// [`Error::JournalUnwritable`], [`Error::StrategyUnsupported`], [`Error::Poisoned`]; [`Error::NoSpace`], [`Error::SizeLimit`] and [`Error::Io`]
     /// may come before or after the commit point. After it the handle is poisoned, and the journal stays for the next
     /// open.
     pub fn commit_with(&mut self, options: CommitOptions<'_>) -> Result<()> {
@@ -110,6 +114,9 @@ impl SpliceFile {
             }
         };
         self.check_unchanged()?;
+        if options.strategy == Strategy::Replace {
+            return self.commit_by_replacing(options);
+        }
         let direct = self.goes_direct(options.strategy);
         if self.unlinked && !direct {
             // Beside the path it once had, a journal would be found by whatever file is there next.
@@ -165,12 +172,12 @@ impl SpliceFile {
         match strategy {
             Strategy::Direct => true,
             Strategy::Auto => self.unlinked,
-            Strategy::Journaled => false,
+            Strategy::Journaled | Strategy::Replace => false,
         }
     }
 
     /// Fails unless the file, its path and all sources are what they were.
-    fn check_unchanged(&self) -> Result<()> {
+    pub(super) fn check_unchanged(&self) -> Result<()> {
         let changed = |what: String| Error::Changed { path: self.path.clone(), what };
         let now = Identity::of(self.original.file())
             .map_err(|source| self.io_error("read the state of the file", source))?;
@@ -226,7 +233,7 @@ impl SpliceFile {
         }
     }
 
-    fn io_error(&self, operation: &'static str, source: io::Error) -> Error {
+    pub(super) fn io_error(&self, operation: &'static str, source: io::Error) -> Error {
         Error::Io {
             path: self.path.clone(),
             operation,
@@ -305,7 +312,7 @@ impl IoFailure {
         let Self { object, operation, offset, len, source, .. } = self;
         let object_path = match object {
             Object::Target | Object::Literals => path,
-            Object::Journal => journal,
+            Object::Journal | Object::Replacement => journal,
             Object::Directory => journal.parent().unwrap_or(journal),
         };
         match source.kind() {

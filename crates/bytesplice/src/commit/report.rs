@@ -33,6 +33,8 @@ pub struct CommitPlan {
     pub extra_disk: u64,
     /// Whether the file keeps its inode, and with it its hard links.
     pub keeps_inode: bool,
+    /// Whether the file has other hard links, which will keep the old contents.
+    pub breaks_hard_links: bool,
     /// How many steps can be redone one by one after a crash.
     pub steps: u64,
 }
@@ -47,6 +49,8 @@ pub enum ChosenStrategy {
     NothingMoves,
     /// Blocks are moved in place, step by step, with a journal.
     Journaled,
+    /// A new file takes the name of the old one.
+    Replace,
     /// Blocks are moved in place without a journal.
     Direct,
 }
@@ -57,6 +61,7 @@ impl fmt::Display for ChosenStrategy {
             Self::Nothing => "nothing",
             Self::NothingMoves => "nothing-moves",
             Self::Journaled => "journaled",
+            Self::Replace => "replace",
             Self::Direct => "direct",
         })
     }
@@ -86,7 +91,7 @@ impl CommitPlan {
                 plan.literal_len,
                 plan.slot_len(geometry.block),
             ),
-            ChosenStrategy::Nothing | ChosenStrategy::Direct => None,
+            ChosenStrategy::Nothing | ChosenStrategy::Replace | ChosenStrategy::Direct => None,
         };
         let steps = plan.steps.len() as u64;
         let kept: u64 = plan
@@ -110,7 +115,7 @@ impl CommitPlan {
                 .map_or(0, |journal| journal.saved[0] + saved_in_all + (steps + 1) * geometry.page),
             fsyncs: match strategy {
                 _ if !synced => 0,
-                ChosenStrategy::Nothing => 0,
+                ChosenStrategy::Nothing | ChosenStrategy::Replace => 0,
                 ChosenStrategy::Direct => 1,
                 // The journal, its directory, the mark; record and blocks of each step; END, the length, the mark,
                 // the directory again.
@@ -120,6 +125,7 @@ impl CommitPlan {
             },
             extra_disk: journal.map_or(0, |journal| journal.len),
             keeps_inode: true,
+            breaks_hard_links: false,
             steps,
         }
     }
@@ -135,7 +141,7 @@ impl CommitPlan {
 }
 
 /// How many bytes stay, move and are new.
-fn shares(pieces: &[Piece]) -> (u64, u64, u64) {
+pub(super) fn shares(pieces: &[Piece]) -> (u64, u64, u64) {
     let (mut staying, mut moved, mut new, mut destination) = (0, 0, 0, 0);
     for (piece, kept) in pieces.iter().zip(order::kept_in_order(pieces)) {
         let share = match piece.source {

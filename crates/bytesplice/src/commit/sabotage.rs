@@ -44,11 +44,15 @@ pub enum Sabotage {
     MarkBeforeJournal,
     /// The journal is removed before the mark is.
     JournalRemovedBeforeMark,
+    /// A replacement takes the name before it is synced.
+    RenameBeforeSync,
+    /// The directory is not synced after a replacement took the name.
+    NoDirectorySyncAfterRename,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -70,5 +74,7 @@ impl Sabotage {
         Self::GrowLate,
         Self::MarkBeforeJournal,
         Self::JournalRemovedBeforeMark,
+        Self::RenameBeforeSync,
+        Self::NoDirectorySyncAfterRename,
     ];
 }

@@ -5,7 +5,9 @@
 
 use std::io;
 
+mod metadata;
 pub(crate) mod os;
+pub(crate) mod replacement;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod simulated;
 

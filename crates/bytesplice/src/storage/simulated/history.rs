@@ -31,7 +31,8 @@ impl History {
 
     /// Position after the first sync of the target.
     pub fn first_target_sync(&self) -> usize {
-        let sync = |operation: &Operation| matches!(operation, Operation::Sync { file: 0, .. });
+        let target = self.base.image.target;
+        let sync = |operation: &Operation| matches!(operation, Operation::Sync { file, .. } if *file == target);
         self.log.iter().position(sync).map_or(usize::MAX, |position| position + 1)
     }
 }
@@ -44,10 +45,11 @@ impl CrashPoint<'_> {
         };
         match operation {
             Operation::Sync { file, all } => {
+                let target = self.durable.target;
                 let synced = |operation: &Operation| match operation {
                     Operation::Write { file: other, .. }
                     | Operation::SetLen { file: other, .. } => file == other,
-                    Operation::SetMark(_) => *file == 0 && *all,
+                    Operation::SetMark(_) => *file == target && *all,
                     _ => false,
                 };
                 self.settle(synced, |durable, operation| durable.apply(operation));
@@ -64,7 +66,14 @@ impl CrashPoint<'_> {
             }
             Operation::SyncDirectory => {
                 let of_directory = |operation: &Operation| {
-                    matches!(operation, Operation::Create(_) | Operation::Remove)
+                    matches!(
+                        operation,
+                        Operation::Create(_)
+                            | Operation::Remove
+                            | Operation::CreateReplacement(_)
+                            | Operation::RemoveReplacement
+                            | Operation::Rename(_)
+                    )
                 };
                 self.settle(of_directory, |durable, operation| durable.apply(operation));
             }
@@ -170,21 +179,22 @@ pub(crate) struct Wreck {
 impl Wreck {
     /// A disk with one file and no journal.
     pub fn fresh(contents: Vec<u8>, markable: bool) -> Self {
-        Self { image: Image { files: vec![contents], journal: None, mark: None }, markable }
+        Self { image: Image { files: vec![contents], ..Image::default() }, markable }
     }
 
     /// What the target holds.
     pub fn contents(&self) -> &[u8] {
-        &self.image.files[0]
+        &self.image.files[self.image.target]
     }
 
-    /// Whether a journal or a mark is there.
+    /// Whether neither a journal nor a mark nor an unfinished replacement is there.
     pub fn is_clean(&self) -> bool {
-        self.image.journal.is_none() && self.image.mark.is_none()
+        let Image { journal, mark, replacement, .. } = &self.image;
+        journal.is_none() && mark.is_none() && replacement.is_none()
     }
 }
 
-/// The number of a simulated file: 0 is the target, journals count from 1.
+/// The number of a simulated file: 0 is the first target, journals and replacements count from 1.
 pub(super) type FileNumber = usize;
 
 /// A logged change or sync.
@@ -195,6 +205,9 @@ pub(super) enum Operation {
     SetMark(Option<u64>),
     Create(FileNumber),
     Remove,
+    CreateReplacement(FileNumber),
+    RemoveReplacement,
+    Rename(FileNumber),
     Sync { file: FileNumber, all: bool },
     SyncFailed { file: FileNumber, seed: u64 },
     SyncDirectory,
@@ -205,6 +218,10 @@ pub(super) enum Operation {
 pub(super) struct Image {
     /// Contents by file number.
     pub files: Vec<Vec<u8>>,
+    /// The file that the target's name leads to.
+    pub target: FileNumber,
+    /// The file that the name of the unfinished replacement leads to.
+    pub replacement: Option<FileNumber>,
     /// The file that the journal's name leads to.
     pub journal: Option<FileNumber>,
     pub mark: Option<u64>,
@@ -230,6 +247,13 @@ impl Image {
             Operation::SetMark(mark) => self.mark = *mark,
             Operation::Create(file) => self.journal = Some(*file),
             Operation::Remove => self.journal = None,
+            Operation::CreateReplacement(file) => self.replacement = Some(*file),
+            Operation::RemoveReplacement => self.replacement = None,
+            Operation::Rename(file) => {
+                self.file(*file);
+                self.target = *file;
+                self.replacement = None;
+            }
             Operation::Sync { .. } | Operation::SyncFailed { .. } | Operation::SyncDirectory => {}
         }
     }
