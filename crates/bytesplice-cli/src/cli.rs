@@ -287,7 +287,7 @@ pub struct EditOptions {
     /// Print what the commit would do and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// How to write: journaled is crash-safe, direct is not
+    /// How to write: all but direct are crash-safe
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub strategy: StrategyArgument,
     /// Do not wait for the disk: a power cut may then leave neither old nor new contents
@@ -316,6 +316,10 @@ pub enum StrategyArgument {
     Auto,
     /// Through a journal beside the file
     Journaled,
+    /// Through a journal that shares the old blocks (XFS, btrfs)
+    Snapshot,
+    /// By shifting extents (ext4, XFS)
+    Extents,
     /// Without a journal: a crash in between ruins the file
     Direct,
 }
@@ -325,6 +329,8 @@ impl From<StrategyArgument> for bytesplice::Strategy {
         match argument {
             StrategyArgument::Auto => Self::Auto,
             StrategyArgument::Journaled => Self::Journaled,
+            StrategyArgument::Snapshot => Self::Snapshot,
+            StrategyArgument::Extents => Self::Extents,
             StrategyArgument::Direct => Self::Direct,
         }
     }

@@ -111,9 +111,13 @@ impl<'a> Edit<'a> {
     /// # Errors
     /// The plan or the commit failed.
     pub fn finish(mut self, done: &str) -> Result<(), Failure> {
-        let plan = self.file.plan_with(&self.commit_options())?;
-        if self.options.dry_run {
-            return self.show_plan(&plan);
+        let plan = if self.options.dry_run || self.options.json {
+            Some(self.file.plan_with(&self.commit_options())?)
+        } else {
+            None
+        };
+        if let (true, Some(plan)) = (self.options.dry_run, &plan) {
+            return self.show_plan(plan);
         }
         let mut progress = CommitProgress::new(self.path, self.options.quiet);
         let mut advance = |now| progress.advance(now);
@@ -121,7 +125,10 @@ impl<'a> Edit<'a> {
         let committed = self.file.commit_with(options);
         progress.finish();
         committed?;
-        self.report(&plan, done)
+        match plan {
+            Some(plan) => self.print_plan(&plan),
+            None => self.report(done),
+        }
     }
 
     fn commit_options<'b>(&self) -> CommitOptions<'b> {
@@ -144,12 +151,10 @@ impl<'a> Edit<'a> {
         ))
     }
 
-    fn report(&self, plan: &CommitPlan, done: &str) -> Result<(), Failure> {
-        if self.options.json {
-            return self.print_plan(plan);
-        }
+    fn report(&self, done: &str) -> Result<(), Failure> {
         if !self.options.quiet {
-            tell(&format!("{}: {done}, now {} long", shown(self.path), bytes(plan.new_len)));
+            let len = bytes(self.file.len());
+            tell(&format!("{}: {done}, now {len} long", shown(self.path)));
         }
         Ok(())
     }

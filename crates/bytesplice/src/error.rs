@@ -216,6 +216,39 @@ pub enum Error {
         /// Where the journal should be.
         journal: PathBuf,
     },
+    /// The strategy that was asked for cannot be had for this file.
+    #[error(
+        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed: use `--strategy auto`",
+        Shown(path)
+    )]
+    StrategyUnsupported {
+        /// The file.
+        path: PathBuf,
+        /// The strategy asked for.
+        strategy: Strategy,
+        /// What stands against it.
+        reason: String,
+    },
+    /// The commit was asked to stop, and did.
+    #[error("{}: the commit was cancelled; {state}", Shown(path))]
+    Cancelled {
+        /// The file.
+        path: PathBuf,
+        /// What the file holds.
+        state: FileState,
+    },
+    /// A commit that was cut short has passed its commit point: it can be finished, but not taken back.
+    #[error(
+        "{}: the commit has passed its commit point and cannot be taken back; nothing was changed: `bytesplice recover` finishes it with {}",
+        Shown(path),
+        Shown(journal)
+    )]
+    PastCommitPoint {
+        /// The file.
+        path: PathBuf,
+        /// Its journal.
+        journal: PathBuf,
+    },
     /// No journal can be made in the file's directory.
     #[error(
         "{}: cannot create the journal {}: {source}; nothing was changed: make the directory writable, or use `--strategy direct`, which is not crash-safe",
@@ -229,19 +262,6 @@ pub enum Error {
         journal: PathBuf,
         /// The system's answer.
         source: io::Error,
-    },
-    /// The strategy that was asked for by name cannot be had for this file.
-    #[error(
-        "{}: cannot commit by the strategy {strategy}: {reason}; nothing was changed",
-        Shown(path)
-    )]
-    StrategyUnsupported {
-        /// The file.
-        path: PathBuf,
-        /// The strategy asked for.
-        strategy: Strategy,
-        /// Why not.
-        reason: String,
     },
     /// A system call failed.
     #[error(
@@ -330,10 +350,12 @@ impl Error {
             Self::NoSpace { state, .. }
             | Self::SizeLimit { state, .. }
             | Self::Io { state, .. }
+            | Self::Cancelled { state, .. }
             | Self::Poisoned { state, .. } => state.clone(),
             Self::NeedsRecovery { journal, .. }
             | Self::JournalCorrupt { journal, .. }
             | Self::JournalMissing { journal, .. }
+            | Self::PastCommitPoint { journal, .. }
             | Self::JournalVersion { journal, .. } => {
                 FileState::Recoverable { journal: journal.clone() }
             }

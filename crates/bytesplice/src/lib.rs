@@ -39,6 +39,7 @@ compile_error!(
      fsync of directories and descriptors that can be reopened"
 );
 
+mod cancel;
 mod commit;
 mod content;
 mod error;
@@ -59,7 +60,8 @@ mod source;
 mod status;
 mod storage;
 
-pub use commit::{ChosenStrategy, CommitPlan, Recovery};
+pub use cancel::Cancel;
+pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
 pub use error::{Error, FileState, Result};
 pub use file::SpliceFile;
@@ -67,5 +69,5 @@ pub use options::{
     CommitOptions, Durability, LockMode, OpenOptions, Progress, Strategy, UnknownStrategy,
 };
 pub use reader::{Chunks, Reader};
-pub use recovery::{RecoverOptions, recover, recover_with};
+pub use recovery::{RecoverOptions, abort, recover, recover_with};
 pub use status::{JournalStatus, Status, status};

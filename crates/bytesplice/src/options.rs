@@ -2,6 +2,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::Cancel;
+
 /// Bytes added by edits that stay in memory unless [`OpenOptions::memory_limit`] says otherwise.
 const MEMORY_LIMIT: u64 = 16 << 20;
 
@@ -111,6 +113,8 @@ pub struct CommitOptions<'a> {
     pub durability: Durability,
     /// Called from time to time with what has been done.
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
+    /// Looked at from time to time: whether to stop.
+    pub cancel: Option<&'a Cancel>,
 }
 
 impl<'a> CommitOptions<'a> {
@@ -137,6 +141,12 @@ impl<'a> CommitOptions<'a> {
     pub fn progress(self, progress: &'a mut dyn FnMut(Progress)) -> Self {
         Self { progress: Some(progress), ..self }
     }
+
+    /// Sets what can stop the commit.
+    #[must_use]
+    pub fn cancel(self, cancel: &'a Cancel) -> Self {
+        Self { cancel: Some(cancel), ..self }
+    }
 }
 
 impl fmt::Debug for CommitOptions<'_> {
@@ -145,6 +155,7 @@ impl fmt::Debug for CommitOptions<'_> {
             .field("strategy", &self.strategy)
             .field("durability", &self.durability)
             .field("progress", &self.progress.is_some())
+            .field("cancel", &self.cancel)
             .finish()
     }
 }
@@ -166,6 +177,11 @@ pub enum Strategy {
     Auto,
     /// In place, with a journal beside the file: crash-safe on every file system.
     Journaled,
+    /// In place, with a journal that shares the blocks of the old contents (XFS, btrfs): every byte is written once at
+    /// most.
+    Snapshot,
+    /// In place, shifting extents (ext4, XFS): whole blocks do not move at all, other bytes are written once.
+    Extents,
     /// A new file beside the old one, which takes its name when it is complete: nobody ever sees the middle, not even
     /// others who read the file meanwhile. It has another inode, so that other hard links and open descriptors keep the
     /// old contents; mode, owner, access control lists and extended attributes are kept, or nothing is changed.
@@ -179,6 +195,8 @@ impl fmt::Display for Strategy {
         out.pad(match self {
             Self::Auto => "auto",
             Self::Journaled => "journaled",
+            Self::Snapshot => "snapshot",
+            Self::Extents => "extents",
             Self::Replace => "replace",
             Self::Direct => "direct",
         })
@@ -192,6 +210,8 @@ impl FromStr for Strategy {
         match name {
             "auto" => Ok(Self::Auto),
             "journaled" => Ok(Self::Journaled),
+            "snapshot" => Ok(Self::Snapshot),
+            "extents" => Ok(Self::Extents),
             "replace" => Ok(Self::Replace),
             "direct" => Ok(Self::Direct),
             _ => Err(UnknownStrategy { name: name.to_owned() }),
@@ -201,7 +221,7 @@ impl FromStr for Strategy {
 
 /// No [`Strategy`] has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no strategy {name:?}: use auto, journaled, replace or direct")]
+#[error("there is no strategy {name:?}: use auto, journaled, snapshot, extents, replace or direct")]
 pub struct UnknownStrategy {
     /// The name asked for.
     pub name: String,

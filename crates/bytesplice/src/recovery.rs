@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::commit::engine::Engine;
 use crate::commit::plan::Geometry;
+use crate::commit::recover::Goal;
+use crate::commit::watch::Watch;
 use crate::lock::{Access, FileLock};
 use crate::open::{Opened, open_locked};
 use crate::storage::os::OsStorage;
@@ -49,7 +51,31 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Recovery> {
 /// [`Error::JournalMissing`]. After [`Error::Io`], [`Error::NoSpace`] or [`Error::SizeLimit`] recovery can be tried
 /// again.
 pub fn recover_with(path: impl AsRef<Path>, options: RecoverOptions) -> Result<Recovery> {
-    let given = path.as_ref();
+    settle(path.as_ref(), Goal::Recover { force: options.force })
+}
+
+/// Takes back a commit that was cut short: the file holds the old contents again. That is possible before the commit
+/// point, and after it with [`Strategy::Snapshot`](crate::Strategy::Snapshot). A file without a journal is left alone.
+///
+/// # Errors
+/// [`Error::PastCommitPoint`]: the commit can only be finished, by [`recover`]; nothing is touched. The others are as for
+/// [`recover_with`].
+///
+/// # Examples
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("data");
+/// std::fs::write(&path, "whole")?;
+/// assert_eq!(bytesplice::abort(&path)?, bytesplice::Recovery::Clean);
+/// # Ok(())
+/// # }
+/// ```
+pub fn abort(path: impl AsRef<Path>) -> Result<Recovery> {
+    settle(path.as_ref(), Goal::Abort)
+}
+
+fn settle(given: &Path, goal: Goal) -> Result<Recovery> {
     let lock = |file: &Arc<File>, path: &Path, read_only: bool| {
         (!read_only).then(|| FileLock::try_acquire(file, path, Access::Exclusive)).transpose()
     };
@@ -59,7 +85,7 @@ pub fn recover_with(path: impl AsRef<Path>, options: RecoverOptions) -> Result<R
         refuse_traces(&file, &path)?;
         return Ok(Recovery::Clean);
     }
-    recover_locked(&file, &path, options.force)
+    recover_locked(&file, &path, goal)
 }
 
 impl OpenOptions {
@@ -84,9 +110,9 @@ impl OpenOptions {
                 return Ok(());
             }
             let _lock = FileLock::try_acquire(file, path, Access::Exclusive)?;
-            return recover_locked(file, path, false).map(drop);
+            return recover_locked(file, path, Goal::Recover { force: false }).map(drop);
         }
-        recover_locked(file, path, false).map(drop)
+        recover_locked(file, path, Goal::Recover { force: false }).map(drop)
     }
 }
 
@@ -108,12 +134,13 @@ fn refuse_traces(file: &Arc<File>, path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn recover_locked(file: &Arc<File>, path: &Path, force: bool) -> Result<Recovery> {
+fn recover_locked(file: &Arc<File>, path: &Path, goal: Goal) -> Result<Recovery> {
     let storage = storage(file, path)?;
-    let mut engine = Engine { storage: &storage, geometry: Geometry::REAL, progress: &mut |_| {} };
-    let outcome = engine
-        .recover(force)
-        .map_err(|failure| failure.into_error(path, storage.journal_path()))?;
+    let mut unwatched = |_| {};
+    let watch = Watch::new(&mut unwatched);
+    let mut engine = Engine { storage: &storage, geometry: Geometry::REAL, watch };
+    let outcome =
+        engine.recover(goal).map_err(|failure| failure.into_error(path, storage.journal_path()))?;
     Ok(match (remove_stale_replacement(file, path), outcome) {
         (true, Recovery::Clean) => Recovery::RolledBack,
         (_, outcome) => outcome,

@@ -10,11 +10,15 @@ use std::ops::{AddAssign, Range};
 use crate::commit::engine::Engine;
 use crate::commit::failure::{Failure, Stage};
 use crate::commit::literals::{PieceLiterals, Sources};
-use crate::commit::plan::{Geometry, Plan};
+use crate::commit::plan::Geometry;
+use crate::commit::program::Subject;
+use crate::commit::recover::Goal;
 pub use crate::commit::sabotage::Sabotage;
+use crate::commit::shift::DataMap;
+use crate::commit::watch::Watch;
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::storage::simulated::{
-    Chance, CrashPoint, Fault, History, SECTOR, SimulatedStorage, Wreck,
+    Chance, Contents, CrashPoint, Fault, History, SECTOR, SimulatedStorage, Wreck,
 };
 use crate::storage::{Storage, StorageFile};
 
@@ -64,7 +68,10 @@ struct Case {
     chance: Chance,
     geometry: Geometry,
     sabotage: Option<Sabotage>,
+    way: Way,
     old: Vec<u8>,
+    /// Blocks of the old file that are holes.
+    holes: Vec<Range<usize>>,
     /// What others wrote before the commit, without a sync.
     written_by_others: Option<Range<usize>>,
     edits: Vec<Edits>,
@@ -72,6 +79,15 @@ struct Case {
     edited_later: bool,
     markable: bool,
     fault: bool,
+}
+
+/// The strategies, where they can be had.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Journaled,
+    Snapshot,
+    Shifts,
+    Hop,
 }
 
 /// Edits of one commit: as pieces, and as the bytes that they make.
@@ -95,7 +111,7 @@ impl Case {
         let chunk = block * (1 + chance.below(3));
         let geometry = Geometry {
             block,
-            page: 128,
+            page: 192,
             chunk,
             longest_step: chunk * (1 + chance.below(3)),
             buffer: block * (1 + chance.below(4)),
@@ -106,15 +122,32 @@ impl Case {
             1 => block * chance.below(6),
             _ => chance.below(block * 9),
         };
-        let old: Vec<u8> = (0..len).map(|_| b'a' + chance.below(26) as u8).collect();
+        let mut old: Vec<u8> = (0..len).map(|_| b'a' + chance.below(26) as u8).collect();
+        let mut holes = Vec::new();
+        if chance.below(3) == 0 {
+            for at in 0..len / block {
+                if chance.below(3) == 0 {
+                    holes.push((at * block) as usize..((at + 1) * block) as usize);
+                    old[(at * block) as usize..((at + 1) * block) as usize].fill(0);
+                }
+            }
+        }
+        let way = match chance.below(6) {
+            0 | 1 => Way::Journaled,
+            2 => Way::Snapshot,
+            3 => Way::Shifts,
+            _ => Way::Hop,
+        };
         let written_by_others = (len > 0 && chance.below(3) == 0).then(|| {
             let start = chance.below(len) as usize;
             start..start + 1 + chance.below(len - start as u64) as usize
         });
-        let first = Edits::random(&old, &mut chance);
+        // Whole blocks are what shifts are for.
+        let unit = if matches!(way, Way::Shifts) { block } else { 1 };
+        let first = Edits::random(&old, unit, &mut chance);
         let mut edits = vec![first];
         if chance.below(2) == 0 {
-            let second = Edits::random(&edits[0].new, &mut chance);
+            let second = Edits::random(&edits[0].new, unit, &mut chance);
             edits.push(second);
         }
         let edited_later = chance.below(2) == 0;
@@ -124,7 +157,9 @@ impl Case {
             chance,
             geometry,
             sabotage,
+            way,
             old,
+            holes,
             written_by_others,
             edits,
             edited_later,
@@ -137,13 +172,26 @@ impl Case {
         if self.fault { self.run_with_fault(report) } else { self.run_commits(report) }
     }
 
+    /// A file with the holes of this case.
+    fn sparse(&self, bytes: Vec<u8>) -> Contents {
+        let mut contents = Contents::new(bytes, self.geometry.block as usize);
+        for hole in &self.holes {
+            contents.punch(hole.start, hole.end);
+        }
+        contents
+    }
+
     /// One or two commits, with a crash anywhere in them.
     fn run_commits(&mut self, report: &mut Report) -> Result<(), String> {
         let mut on_disk = self.old.clone();
         if let Some(range) = &self.written_by_others {
             on_disk[range.clone()].fill(b'?');
         }
-        let wreck = Wreck::fresh(on_disk, self.markable);
+        let mut contents = self.sparse(on_disk);
+        if let Some(range) = &self.written_by_others {
+            contents.fill_in(range.start, range.end);
+        }
+        let wreck = Wreck::fresh(contents, self.markable);
         let storage = SimulatedStorage::boot(&wreck, self.sabotage, Fault::None);
         if let Some(range) = &self.written_by_others {
             let written =
@@ -156,7 +204,7 @@ impl Case {
         for (number, edits) in self.edits.iter().enumerate() {
             let nonce = 1000 + number as u64;
             edits
-                .commit(&storage, self.geometry, nonce)
+                .commit(&storage, self.geometry, self.way, nonce)
                 .map_err(|failure| format!("commit: {failure:?}"))?;
             if storage.seen().contents() != edits.new {
                 return Err("the commit wrote wrong bytes, without any crash".into());
@@ -185,11 +233,11 @@ impl Case {
     /// One commit in which one call fails, and then a recovery without a reboot; with a crash anywhere in them.
     fn run_with_fault(&mut self, report: &mut Report) -> Result<(), String> {
         let edits = &self.edits[0];
-        let wreck = Wreck::fresh(self.old.clone(), self.markable);
+        let wreck = Wreck::fresh(self.sparse(self.old.clone()), self.markable);
         let rehearsal = SimulatedStorage::boot(&wreck, None, Fault::None);
         let geometry = Geometry { sabotage: None, ..self.geometry };
         edits
-            .commit(&rehearsal, geometry, 1000)
+            .commit(&rehearsal, geometry, self.way, 1000)
             .map_err(|failure| format!("rehearsal: {failure:?}"))?;
         if rehearsal.attempts() == 0 {
             return Ok(());
@@ -198,7 +246,7 @@ impl Case {
         let storage = SimulatedStorage::boot(&wreck, self.sabotage, fault);
         report.faults += 1;
         let both = vec![&self.old[..], &edits.new];
-        let outcome = edits.commit(&storage, self.geometry, 1000);
+        let outcome = edits.commit(&storage, self.geometry, self.way, 1000);
         let mut expected = vec![Expected { before: storage.operations(), contents: both.clone() }];
         storage.set_fault(Fault::None);
         match outcome {
@@ -281,6 +329,12 @@ impl Case {
     ) -> Result<(), String> {
         let wreck = point.crash(chance);
         let storage = SimulatedStorage::boot(&wreck, self.sabotage, Fault::None);
+        if chance.below(8) == 0 {
+            match settle(&storage, self.geometry, Goal::Abort) {
+                Ok(()) | Err(Failure::PastCommitPoint) => {}
+                Err(failure) => return Err(format!("abort: {failure:?}")),
+            }
+        }
         recover(&storage, self.geometry).map_err(|failure| format!("recovery: {failure:?}"))?;
         let recovered = storage.seen();
         check(&recovered, allowed, loose).map_err(|wrong| format!("recovery: {wrong}"))?;
@@ -343,13 +397,18 @@ fn text(contents: &[u8]) -> String {
 }
 
 fn recover(storage: &SimulatedStorage, geometry: Geometry) -> Result<(), Failure> {
-    Engine { storage, geometry, progress: &mut |_| {} }.recover(false)?;
+    settle(storage, geometry, Goal::Recover { force: false })
+}
+
+fn settle(storage: &SimulatedStorage, geometry: Geometry, goal: Goal) -> Result<(), Failure> {
+    Engine { storage, geometry, watch: Watch::new(&mut |_| {}) }.recover(goal)?;
     replacing::recover(storage)
 }
 
 impl Edits {
     /// A few random splices, done to pieces and to bytes.
-    fn random(old: &[u8], chance: &mut Chance) -> Self {
+    /// With a `unit` of a block, some lengths and offsets are whole blocks.
+    fn random(old: &[u8], unit: u64, chance: &mut Chance) -> Self {
         let mut tree = PieceTree::from_pieces([Piece::new(Source::Original, 0, old.len() as u64)]);
         let mut added = Vec::new();
         let mut new = old.to_vec();
@@ -362,6 +421,12 @@ impl Edits {
             };
             let longest = if chance.below(3) == 0 { 200 } else { 24 };
             let len = chance.below(longest);
+            let (start, end, len) = if unit > 1 && chance.below(4) > 0 {
+                let round = |number: u64| number.next_multiple_of(unit).min(new.len() as u64);
+                (round(start), round(end), len.next_multiple_of(unit))
+            } else {
+                (start, end, len)
+            };
             let (piece, bytes) = match chance.below(8) {
                 0 => (None, Vec::new()),
                 1 => (Some(Piece::new(Source::Fill(b'#'), 0, len)), vec![b'#'; len as usize]),
@@ -397,19 +462,29 @@ impl Edits {
         &self,
         storage: &SimulatedStorage,
         geometry: Geometry,
+        way: Way,
         nonce: u64,
     ) -> Result<(), Failure> {
         let pieces: Vec<Piece> = self.tree.iter().collect();
         let seen = storage.seen();
-        let (plan, literals) = Plan::new(&pieces, seen.contents().len() as u64, geometry);
-        if plan.is_nothing() {
+        let data = DataMap::new(seen.data_ranges(), 1);
+        let old_len = seen.contents().len() as u64;
+        let subject = Subject { pieces: &pieces, old_len, data: &data, geometry };
+        let (program, literals) = match way {
+            Way::Journaled => None,
+            Way::Snapshot => Some(subject.with_snapshot()),
+            Way::Shifts => subject.by_shifts(1),
+            Way::Hop => subject.by_hop(),
+        }
+        .unwrap_or_else(|| subject.journaled());
+        if program.is_nothing() {
             return Ok(());
         }
         let sources =
             Memory { original: RefCell::new(seen.contents().to_vec()), added: &self.added };
         let literals = PieceLiterals::new(&literals, &sources);
-        Engine { storage, geometry, progress: &mut |_| {} }.commit(
-            &plan,
+        Engine { storage, geometry, watch: Watch::new(&mut |_| {}) }.commit(
+            &program,
             &literals,
             nonce,
             &mut || Ok(()),

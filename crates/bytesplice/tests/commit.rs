@@ -148,7 +148,7 @@ fn plans_say_what_commits_cost() {
     assert_eq!(file.plan().unwrap().strategy, ChosenStrategy::Nothing);
     file.replace(5..9, "same").unwrap();
     let plan = file.plan().unwrap();
-    assert_eq!((plan.strategy, plan.bytes_to_write), (ChosenStrategy::NothingMoves, 4096));
+    assert_eq!((plan.strategy, plan.bytes_to_write), (ChosenStrategy::Journaled, 4096));
     file.insert(10, "four").unwrap();
     let plan = file.plan().unwrap();
     assert_eq!(plan.strategy, ChosenStrategy::Journaled);

@@ -225,7 +225,7 @@ fn a_damaged_byte_gives_old_or_new_or_an_error() {
     for wreck in all_wrecks() {
         let len = wreck.journal_bytes.len() as u64;
         let heads = (0..4).flat_map(|page| [0, PAGE / 2].map(|half| page * PAGE + half));
-        let heads = heads.flat_map(|start| (start..start + 128).step_by(3));
+        let heads = heads.flat_map(|start| (start..start + 192).step_by(3));
         let rest = (4 * PAGE..4 * PAGE + 600).step_by(29).chain((5 * PAGE..len).step_by(2999));
         for offset in heads.chain(rest).filter(|&offset| offset < len) {
             wreck.restore();
@@ -244,7 +244,7 @@ fn a_cut_journal_gives_old_or_new_or_an_error() {
         let len = wreck.journal_bytes.len() as u64;
         let borders = (0..=len / PAGE).flat_map(|page| {
             let page = page * PAGE;
-            [page.saturating_sub(1), page, page + 1, page + 40, page + 128, page + 2049]
+            [page.saturating_sub(1), page, page + 1, page + 40, page + 192, page + 2049]
         });
         for cut in borders.filter(|&cut| cut < len) {
             wreck.restore();
@@ -420,25 +420,43 @@ fn a_limit_of_file_sizes_stops_recovery_without_a_signal() {
 
 /// Offsets in the header, which the format fixes.
 const VERSION: usize = 8;
-const BLOCK: usize = 64;
-const CHUNK: usize = 72;
-const LONGEST_STEP: usize = 80;
-const RUN_COUNT: usize = 88;
-const LITERAL_LEN: usize = 96;
-const SLOT_LEN: usize = 104;
-const STEP_COUNT: usize = 112;
+const BLOCK: usize = 80;
+const CHUNK: usize = 88;
+const LONGEST_STEP: usize = 96;
+const RUN_COUNT: usize = 104;
+const LITERAL_LEN: usize = 112;
+const SLOT_LEN: usize = 120;
+const STEP_COUNT: usize = 128;
+const WORKING_LEN: usize = 64;
+const FINAL_LEN: usize = 72;
+const OPENING_COUNT: usize = 136;
+const CLOSING_COUNT: usize = 144;
+const SNAPSHOT: usize = 152;
 
 #[test]
 fn absurd_numbers_with_right_checksums_are_refused() {
     let wreck = Wreck::torn();
-    let fields = [BLOCK, CHUNK, LONGEST_STEP, RUN_COUNT, LITERAL_LEN, SLOT_LEN, STEP_COUNT];
+    let fields = [
+        BLOCK,
+        CHUNK,
+        LONGEST_STEP,
+        RUN_COUNT,
+        LITERAL_LEN,
+        SLOT_LEN,
+        STEP_COUNT,
+        WORKING_LEN,
+        FINAL_LEN,
+        OPENING_COUNT,
+        CLOSING_COUNT,
+        SNAPSHOT,
+    ];
     for field in fields {
         for number in [0, 1, 3, 1 << 35, 1 << 58, 1 << 62, 1 << 63, u64::MAX] {
             for len in [0, 1 << 45] {
                 wreck.restore();
                 // A hole costs nothing: the length of a journal says nothing about its claims.
                 wreck.cut((wreck.journal_bytes.len() as u64).max(len));
-                let mut header = wreck.journal_bytes[..128].to_vec();
+                let mut header = wreck.journal_bytes[..192].to_vec();
                 header[field..field + 8].copy_from_slice(&number.to_le_bytes());
                 put_header(&wreck, &mut header);
                 let _ = wreck.recover(&format!("{number} at {field}"));
@@ -450,7 +468,7 @@ fn absurd_numbers_with_right_checksums_are_refused() {
 #[test]
 fn another_version_is_left_alone() {
     let wreck = Wreck::torn();
-    let mut header = wreck.journal_bytes[..128].to_vec();
+    let mut header = wreck.journal_bytes[..192].to_vec();
     header[VERSION] = 2;
     put_header(&wreck, &mut header);
     wreck.unmark();
@@ -459,8 +477,8 @@ fn another_version_is_left_alone() {
 }
 
 fn put_header(wreck: &Wreck, header: &mut [u8]) {
-    let crc = crc32fast::hash(&header[..124]);
-    header[124..].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32fast::hash(&header[..188]);
+    header[188..].copy_from_slice(&crc.to_le_bytes());
     let journal = File::options().write(true).open(&wreck.kept).unwrap();
     journal.write_all_at(header, 0).unwrap();
     journal.write_all_at(header, 3 * PAGE).unwrap();

@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytesplice::{
-    ChosenStrategy, CommitOptions, Content, Error, FileState, LockMode, OpenOptions, Recovery,
-    Result, SpliceFile, Strategy, recover, status,
+    Cancel, ChosenStrategy, CommitOptions, Content, Error, FileState, LockMode, OpenOptions,
+    Recovery, Result, SpliceFile, Strategy, recover, status,
 };
 use proptest::prelude::*;
 use proptest::strategy::Strategy as _;
@@ -56,6 +56,10 @@ fn names(directory: &Path) -> Vec<String> {
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+fn numbers(len: u32) -> Vec<u8> {
+    (0..len / 4).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
 fn is_root() -> bool {
@@ -477,6 +481,30 @@ fn files_that_cannot_be_replaced() {
 }
 
 #[test]
+fn a_cancelled_commit_leaves_the_old_file_and_nothing_else() {
+    let old = numbers(8 << 20);
+    let place = Place::new(&old);
+    let mut file = SpliceFile::open(&place.path).unwrap();
+    file.insert(5, "x").unwrap();
+    let cancel = Cancel::new();
+    let at_half = cancel.clone();
+    let mut progress = |now: bytesplice::Progress| {
+        if now.bytes_done > now.bytes_total / 2 {
+            at_half.request();
+        }
+    };
+    let options = by_replacing().progress(&mut progress).cancel(&cancel);
+    let error = file.commit_with(options).unwrap_err();
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
+    assert_eq!(error.file_state(), FileState::Unchanged);
+    assert!(fs::read(&place.path).unwrap() == old);
+    assert_eq!(names(place.directory.path()), ["data"]);
+    // The handle still has the edits.
+    commit(&mut file).unwrap();
+    assert_eq!(fs::metadata(&place.path).unwrap().len(), (8 << 20) + 1);
+}
+
+#[test]
 fn who_waits_gets_the_new_file() {
     let place = Place::new("0123456789");
     let mut file = SpliceFile::open(&place.path).unwrap();
@@ -581,11 +609,9 @@ fn an_owner_or_group_that_cannot_be_kept_is_refused() {
         // A copy of the program, where the other user can run it.
         let program = place.at("program");
         fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-        let mut command = process('o', &place.path);
         let mut other = Command::new(&program);
-        other.args(command.get_args());
-        other.env(JOB, format!("o{}", place.path.display())).uid(54_321).gid(54_321);
-        drop(command.stdout(Stdio::null()));
+        other.args(["--exact", "other_process", "--nocapture"]).uid(54_321).gid(54_321);
+        other.env(JOB, format!("o{}", place.path.display()));
         let output = other.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{output:?}");
@@ -610,8 +636,7 @@ fn start(path: &Path) -> Child {
 
 #[test]
 fn every_killed_commit_is_old_or_new_at_once() {
-    let old: Vec<u8> =
-        (0..4_u32 << 20).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let old = numbers(16 << 20);
     let mut new = old.clone();
     new.splice(10..10, *b"four");
     new.extend(vec![b'#'; 100_000]);

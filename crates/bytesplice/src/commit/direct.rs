@@ -2,6 +2,7 @@ use super::buffer::Buffer;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::payload::{Literals, Payload};
 use super::plan::{Geometry, Plan};
+use super::watch::Watch;
 use crate::storage::{Storage, StorageFile};
 
 /// Writes the plan without a journal: what is cut short is lost. Kept bytes and literals that lie in the target must
@@ -12,8 +13,10 @@ pub(crate) fn commit<S: Storage>(
     plan: &Plan,
     literals: &impl Literals,
     geometry: Geometry,
-    progress: &mut dyn FnMut(u64),
+    watch: &mut Watch<'_>,
 ) -> Result<(), Failure> {
+    watch.check().map_err(|failure| failure.at(Stage::Unchanged))?;
+    watch.committed = true;
     let target = storage.target();
     grow(storage, plan).map_err(|failure| match target.set_len(plan.old_len) {
         Ok(()) => failure.at(Stage::Unchanged),
@@ -23,13 +26,15 @@ pub(crate) fn commit<S: Storage>(
         plan.steps.iter().flat_map(|step| &step.ranges).map(|range| range.end - range.start).max();
     let len = longest.unwrap_or(0).next_multiple_of(geometry.block).min(geometry.buffer);
     let mut buffer = Buffer::new(len as usize);
-    let payload = Payload { plan, target, literals, saved: None };
+    let payload =
+        Payload { plan, block: geometry.block, target, literals, saved: None, snapshot: None };
     let damaged = |failure: Failure| failure.at(Stage::Damaged);
     for step in &plan.steps {
         for range in &step.ranges {
             target.will_read(range.start, range.end - range.start);
         }
-        payload.write(step, &mut buffer, progress).map_err(damaged)?;
+        let mut written = |bytes| watch.advance(bytes);
+        payload.write(step, &mut buffer, &mut written).map_err(damaged)?;
     }
     if plan.new_len < plan.old_len {
         target

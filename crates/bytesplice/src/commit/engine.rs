@@ -10,6 +10,14 @@
 //!    mark off; sync the target
 //! 5  unlink the journal; sync the directory
 //! ```
+//! These are the phases of a commit; its steps, which the records count, are those of phase 3. What step 0 saves is saved
+//! in phase 1 already.
+//!
+//! A step may also shift extents: it then saves the map of what is data and what is hole, which tells recovery how far a
+//! broken shift got (`commit/shift.rs`). Phase 2 tries such a shift behind the end of the file, because after the commit
+//! point it must not be refused. With a snapshot phase 1 shares all blocks of the old file with the journal instead of
+//! saving some, and there is only one step.
+//!
 //! Invariant: no block is overwritten while it is a source of a step at or after the durable record, unless its old
 //! image is durable in that step's slot. Every step before the durable record is final and durable.
 //!
@@ -19,66 +27,74 @@
 //! Why END always, and before the mark goes: a journal with END beside an unmarked inode belongs to a commit that
 //! was finished, and whatever the file holds now is newer. It is removed and not obeyed.
 
+use std::io;
 use std::ops::Range;
 
 use super::buffer::Buffer;
 use super::checksum::checksum;
 use super::failure::{Attempt, Failure, Object, Stage};
-use super::journal::{self, Header, Layout, Record};
-use super::payload::{JournaledLiterals, Literals, Payload, SavedBlocks};
-use super::plan::{Geometry, Plan, StepReads};
+use super::journal::{self, Header, Layout, Record, TRIAL_BLOCKS};
+use super::payload::{JournaledLiterals, Literals, Payload, SavedBlocks, Snapshot};
+use super::plan::{Geometry, Origin, Step};
+use super::program::{Program, ProgramStep};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
+use super::shift::{DataMap, Shift, ShiftKind};
+use super::watch::Watch;
+use crate::storage::extents::is_refusal;
 use crate::storage::{Storage, StorageFile};
 
-/// Carries a plan out on a storage.
+/// Carries a program out on a storage.
 pub(crate) struct Engine<'a, S: Storage> {
     /// The target and its journal.
     pub storage: &'a S,
     /// The sizes to work with.
     pub geometry: Geometry,
-    /// Told how many bytes were just written or saved.
-    pub progress: &'a mut dyn FnMut(u64),
+    /// Told of the progress, and asked whether to stop.
+    pub watch: Watch<'a>,
 }
 
 /// Asks whether the target and the sources are still what the plan was made for.
 pub(crate) type Check<'a> = &'a mut dyn FnMut() -> crate::Result<()>;
 
-/// A journal that is open and understood, with the plan that it is about.
+/// A journal that is open and understood, with the program that it is about.
 pub(super) struct Prepared<'p, F> {
     pub journal: F,
     pub header: Header,
     pub layout: Layout,
-    pub plan: &'p Plan,
+    pub program: &'p Program,
     /// Whether the inode is marked.
     pub marked: bool,
 }
 
 impl<S: Storage> Engine<'_, S> {
-    /// Commits the plan with a journal. When this returns, the new contents are durable and the journal is gone.
+    /// Commits the program with a journal. When this returns, the new contents are durable and the journal is gone.
     pub fn commit(
         &mut self,
-        plan: &Plan,
+        program: &Program,
         literals: &impl Literals,
         nonce: u64,
         check: Check<'_>,
     ) -> Result<(), Failure> {
         check().map_err(|error| Failure::Changed(Box::new(error)))?;
+        self.watch.check().map_err(|failure| failure.at(Stage::Unchanged))?;
         let journal = self
             .storage
             .create_journal()
             .attempt(Object::Journal, "create", 0, 0)
             .map_err(|failure| failure.at(Stage::Unchanged))?;
-        let (mut prepared, first) = match self.prepare(journal, plan, literals, nonce, check) {
+        let (mut prepared, first) = match self.prepare(journal, program, literals, nonce, check) {
             Ok(prepared) => prepared,
             // The target was not touched.
             Err(failure) => return Err(after_cleaning(failure, self.drop_journal())),
         };
-        if let Err(failure) = self.mark_and_grow(&mut prepared) {
-            return Err(after_cleaning(failure, self.roll_back(plan.old_len, plan.new_len)));
+        let ready = self.mark_and_grow(&mut prepared).and_then(|()| self.watch.check());
+        if let Err(failure) = ready {
+            return Err(after_cleaning(failure, self.roll_back(&prepared.header)));
         }
 
         // From here on a failure leaves the journal: only recovery knows whether the record became durable.
+        self.watch.committed = true;
         if let Some(record) = first {
             self.write_record(&prepared, Record { marked: prepared.marked, ..record })?;
             self.write_step(&prepared, 0, None)?;
@@ -87,19 +103,21 @@ impl<S: Storage> Engine<'_, S> {
         self.finish(&prepared)
     }
 
-    /// Step 1 of the protocol: nothing that the old contents need is touched.
+    /// Phase 1: nothing that the old contents need is touched.
     fn prepare<'p>(
         &mut self,
         journal: S::File,
-        plan: &'p Plan,
+        program: &'p Program,
         literals: &impl Literals,
         nonce: u64,
         check: Check<'_>,
     ) -> Result<(Prepared<'p, S::File>, Option<Record>), Failure> {
         #[allow(unused_mut, reason = "a sabotage changes it")]
-        let mut prepared = self.write_journal(journal, plan, literals, nonce)?;
-        let first =
-            if plan.steps.is_empty() { None } else { Some(self.save_blocks(&prepared, 0)?) };
+        let mut prepared = self.write_journal(journal, program, literals, nonce)?;
+        if program.snapshot {
+            self.take_snapshot(&prepared)?;
+        }
+        let first = if program.step_count() == 0 { None } else { Some(self.save(&prepared, 0)?) };
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::MarkBeforeJournal) {
             self.mark_and_grow(&mut prepared)?;
@@ -111,36 +129,64 @@ impl<S: Storage> Engine<'_, S> {
         Ok((prepared, first))
     }
 
+    /// Shares all blocks of the old file with the journal.
+    fn take_snapshot(&self, prepared: &Prepared<'_, S::File>) -> Result<(), Failure> {
+        let (old, start) = (0..prepared.header.old_len, prepared.layout.saved[0]);
+        let journal = &prepared.journal;
+        let shared = if old.is_empty() {
+            Ok(())
+        } else {
+            journal.share(self.storage.target(), old.clone(), start)
+        };
+        refusable(
+            shared.and_then(|()| journal.set_len(prepared.layout.len)),
+            Object::Target,
+            "share the blocks of",
+            old,
+        )
+    }
+
     /// Writes everything that recovery will need, but no record.
     fn write_journal<'p>(
         &mut self,
         journal: S::File,
-        plan: &'p Plan,
+        program: &'p Program,
         literals: &impl Literals,
         nonce: u64,
     ) -> Result<Prepared<'p, S::File>, Failure> {
-        let runs = journal::encode_runs(&plan.runs);
+        let plan = &program.plan;
+        let runs = journal::encode_program(program);
         let padding = runs.len().next_multiple_of(self.geometry.page as usize) - runs.len();
-        let slot_len = plan.slot_len(self.geometry.block);
+        let mut slot_len = if program.snapshot { 0 } else { plan.slot_len(self.geometry.block) };
+        if program.shifts() {
+            let data = self.storage.target().data_ranges(0);
+            let data = data.attempt(Object::Target, "list the holes of", 0, program.old_len)?;
+            slot_len = slot_len.max(map_room(program, data.len()));
+        }
         let mut header = Header {
             nonce,
             inode: self.storage.target().inode().attempt(Object::Target, "identify", 0, 0)?,
             journal: Header::fold(journal.inode().attempt(Object::Journal, "identify", 0, 0)?),
-            old_len: plan.old_len,
-            new_len: plan.new_len,
+            old_len: program.old_len,
+            new_len: program.new_len,
+            working_len: program.working_len(),
+            final_len: program.final_len(),
             block: self.geometry.block,
-            chunk: self.geometry.chunk,
-            longest_step: self.geometry.longest_step,
+            chunk: program.chunk,
+            longest_step: program.longest_step,
             run_count: plan.runs.len() as u64,
             literal_len: plan.literal_len,
             slot_len,
-            step_count: plan.steps.len() as u64,
+            step_count: program.step_count(),
+            opening_count: program.opening.len() as u64,
+            closing_count: program.closing.len() as u64,
+            snapshot: program.snapshot,
             runs_crc: crc32fast::hash(&runs),
             literals_crc: 0,
         };
         let page = self.geometry.page;
         let Some(layout) = header.layout(page) else {
-            return Err(std::io::Error::from(std::io::ErrorKind::FileTooLarge)).attempt(
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge)).attempt(
                 Object::Journal,
                 "lengthen",
                 0,
@@ -187,14 +233,15 @@ impl<S: Storage> Engine<'_, S> {
             crc.update(part);
             let place = layout.literals + offset;
             journal.write_all_at(part, place).attempt(Object::Journal, "write", place, len)?;
-            (self.progress)(len);
+            self.watch.advance(len)?;
             offset += len;
         }
         header.literals_crc = crc.finalize();
         buffer.fill(0);
+        let end = if program.snapshot { layout.saved[0] } else { layout.len };
         let mut position = layout.literals + plan.literal_len;
-        while position < layout.len {
-            let len = (layout.len - position).min(buffer.len() as u64);
+        while position < end {
+            let len = (end - position).min(buffer.len() as u64);
             journal.write_all_at(&buffer[..len as usize], position).attempt(
                 Object::Journal,
                 "write",
@@ -204,12 +251,12 @@ impl<S: Storage> Engine<'_, S> {
             position += len;
         }
         header.write(&journal, page).attempt(Object::Journal, "write", 0, page)?;
-        Ok(Prepared { journal, header, layout, plan, marked: false })
+        Ok(Prepared { journal, header, layout, program, marked: false })
     }
 
-    /// Marks the inode and gives the file its working length.
+    /// Phase 2: marks the inode and gives the file its working length.
     fn mark_and_grow(&self, prepared: &mut Prepared<'_, S::File>) -> Result<(), Failure> {
-        let plan = prepared.plan;
+        let program = prepared.program;
         let target = self.storage.target();
         prepared.marked = self.storage.set_mark(prepared.header.nonce).attempt(
             Object::Target,
@@ -217,43 +264,64 @@ impl<S: Storage> Engine<'_, S> {
             0,
             0,
         )?;
-        for step in &plan.steps {
-            for range in &step.ranges {
-                let len = range.end - range.start;
-                self.storage.reserve(range.start, len).attempt(
-                    Object::Target,
-                    "reserve space in",
-                    range.start,
-                    len,
-                )?;
-            }
-        }
-        if plan.new_len > plan.old_len && !self.grows_late() {
-            target.set_len(plan.new_len).attempt(
+        // After opening shifts other blocks are there to be written.
+        let to_reserve =
+            if program.opening.is_empty() { program.plan.ranges_to_write() } else { Vec::new() };
+        for range in to_reserve {
+            let len = range.end - range.start;
+            self.storage.reserve(range.start, len).attempt(
                 Object::Target,
-                "lengthen",
-                plan.old_len,
-                plan.new_len - plan.old_len,
+                "reserve space in",
+                range.start,
+                len,
             )?;
         }
-        target.sync_all().attempt(Object::Target, "sync", 0, plan.new_len)
+        if let Some(len) = program.grown_len()
+            && !self.grows_late()
+        {
+            target.set_len(len).attempt(
+                Object::Target,
+                "lengthen",
+                program.old_len,
+                len - program.old_len,
+            )?;
+        }
+        if program.shifts() {
+            self.try_shifts(program)?;
+        }
+        target.sync_all().attempt(Object::Target, "sync", 0, program.working_len())
+    }
+
+    /// Shifts a block to and fro behind the end of the file: this very file must not refuse it later.
+    fn try_shifts(&self, program: &Program) -> Result<(), Failure> {
+        let block = self.geometry.block;
+        let target = self.storage.target();
+        let len = program.grown_len().unwrap_or(program.old_len);
+        let offset = journal::trial_offset(len, block);
+        let outcome = target
+            .set_len(offset + TRIAL_BLOCKS * block)
+            .and_then(|()| target.insert_range(offset, block))
+            .and_then(|()| target.collapse_range(offset, block))
+            .and_then(|()| target.set_len(len));
+        refusable(outcome, Object::Target, "shift the extents of", offset..offset + block)
     }
 
     /// Takes back what was prepared. The mark must be durably gone before the journal is.
-    pub(super) fn roll_back(&self, old_len: u64, new_len: u64) -> Result<(), Failure> {
+    pub(super) fn roll_back(&self, header: &Header) -> Result<(), Failure> {
         let target = self.storage.target();
         let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
-        if new_len > old_len && (len == new_len || len == old_len) {
+        let prepared = header.prepared_lens();
+        if prepared.contains(&len) && prepared.iter().any(|&prepared| prepared > header.old_len) {
             // Also at the old length: what was reserved behind it is given back.
-            target.set_len(old_len).attempt(
+            target.set_len(header.old_len).attempt(
                 Object::Target,
                 "shorten",
-                old_len,
-                new_len - old_len,
+                header.old_len,
+                len - header.old_len,
             )?;
         }
         self.storage.clear_mark().attempt(Object::Target, "unmark the inode of", 0, 0)?;
-        target.sync_all().attempt(Object::Target, "sync", 0, old_len)?;
+        target.sync_all().attempt(Object::Target, "sync", 0, header.old_len)?;
         self.drop_journal()
     }
 
@@ -263,29 +331,48 @@ impl<S: Storage> Engine<'_, S> {
         prepared: &Prepared<'_, S::File>,
         first: u64,
     ) -> Result<(), Failure> {
-        for number in first..prepared.plan.steps.len() as u64 {
-            let record = self.save_blocks(prepared, number)?;
+        for number in first..prepared.program.step_count() {
+            let record = self.save(prepared, number)?;
             self.write_record(prepared, record)?;
             self.write_step(prepared, number, None)?;
         }
         Ok(())
     }
 
-    /// Copies the old blocks that a step both reads and writes into its slot; gives the step's record.
+    /// Copies into the slot of a step what recovery needs to do it again; gives the step's record.
+    fn save(&mut self, prepared: &Prepared<'_, S::File>, number: u64) -> Result<Record, Failure> {
+        let record =
+            Record { step: number, marked: prepared.marked, saved_crc: 0, untouched_crc: 0 };
+        match prepared.program.step(number) {
+            Some(ProgramStep::Write([step])) if !prepared.header.snapshot => {
+                let (saved_crc, untouched_crc) = self.save_blocks(prepared, number, step)?;
+                Ok(Record { saved_crc, untouched_crc, ..record })
+            }
+            Some(ProgramStep::Shift { shift, .. }) => {
+                let saved_crc = self.save_map(prepared, number, shift)?;
+                Ok(Record { saved_crc, ..record })
+            }
+            _ => Ok(record),
+        }
+    }
+
+    /// Copies the old blocks that a step both reads and writes into its slot; gives the checksums.
     fn save_blocks(
         &mut self,
         prepared: &Prepared<'_, S::File>,
         number: u64,
-    ) -> Result<Record, Failure> {
-        let step = &prepared.plan.steps[number as usize];
-        let reads = prepared.plan.reads(step, prepared.header.block);
+        step: &Step,
+    ) -> Result<(u32, u32), Failure> {
+        let reads = prepared.program.plan.reads(step, prepared.header.block);
+        let target = self.storage.target();
         for range in reads.untouched.iter().chain(&reads.overwritten) {
-            self.storage.target().will_read(range.start, range.end - range.start);
+            target.will_read(range.start, range.end - range.start);
         }
         let mut place = prepared.layout.saved[self.slot(number)];
-        let mut buffer = self.buffer(total(&reads.overwritten).max(total(&reads.untouched)));
-        let target = self.storage.target();
+        let untouched = sampled(&reads.untouched);
+        let mut buffer = self.buffer(total(&reads.overwritten).max(total(&untouched)));
         let saves_nothing = self.saves_nothing();
+        let watch = &mut self.watch;
         let saved_crc =
             checksum(target, Object::Target, &reads.overwritten, &mut buffer, |bytes| {
                 let len = bytes.len() as u64;
@@ -296,14 +383,41 @@ impl<S: Storage> Engine<'_, S> {
                         place,
                         len,
                     )?;
+                    prepared.journal.start_writing(place, len);
                 }
-                (self.progress)(len);
                 place += len;
-                Ok(())
+                watch.advance(len)
             })?;
-        let untouched_crc =
-            checksum(target, Object::Target, &reads.untouched, &mut buffer, |_| Ok(()))?;
-        Ok(Record { step: number, marked: prepared.marked, saved_crc, untouched_crc })
+        let untouched_crc = checksum(target, Object::Target, &untouched, &mut buffer, |_| Ok(()))?;
+        Ok((saved_crc, untouched_crc))
+    }
+
+    /// Writes down what is data and what is hole before a shift; gives the checksum.
+    fn save_map(
+        &self,
+        prepared: &Prepared<'_, S::File>,
+        number: u64,
+        shift: Shift,
+    ) -> Result<u32, Failure> {
+        let map = self.data_map(shift.offset)?;
+        let bytes = journal::encode_map(&map);
+        let place = prepared.layout.saved[self.slot(number)];
+        let len = bytes.len() as u64;
+        let fits = if len <= prepared.header.slot_len {
+            Ok(())
+        } else {
+            Err(io::Error::other("the file has more holes than were counted"))
+        };
+        let written = fits.and_then(|()| prepared.journal.write_all_at(&bytes, place));
+        written.attempt(Object::Journal, "write", place, len)?;
+        Ok(crc32fast::hash(&bytes))
+    }
+
+    /// Where the target has data from an offset on.
+    pub(super) fn data_map(&self, start: u64) -> Result<DataMap, Failure> {
+        let ranges = self.storage.target().data_ranges(start);
+        let ranges = ranges.attempt(Object::Target, "list the holes of", start, 0)?;
+        Ok(DataMap::new(ranges, self.geometry.block))
     }
 
     /// Makes the record durable, and with it everything that its step saved.
@@ -319,33 +433,60 @@ impl<S: Storage> Engine<'_, S> {
         prepared.journal.sync_data().attempt(Object::Journal, "sync", 0, prepared.layout.len)
     }
 
-    /// Writes the blocks of a step and makes them durable. What a broken step may have overwritten already is read
-    /// from the blocks that it `saved`.
+    /// Carries a step out and makes it durable. What a broken step may have overwritten already is read from the blocks
+    /// that it `saved`.
     pub(super) fn write_step(
         &mut self,
         prepared: &Prepared<'_, S::File>,
         number: u64,
-        saved: Option<&StepReads>,
+        saved: Option<&[Range<u64>]>,
     ) -> Result<(), Failure> {
-        let step = &prepared.plan.steps[number as usize];
-        let literals =
-            JournaledLiterals { journal: &prepared.journal, start: prepared.layout.literals };
-        let payload = Payload {
-            plan: prepared.plan,
-            target: self.storage.target(),
-            literals: &literals,
-            saved: saved.map(|reads| SavedBlocks {
-                journal: &prepared.journal,
-                start: prepared.layout.saved[self.slot(number)],
-                ranges: &reads.overwritten,
-            }),
+        let program = prepared.program;
+        let target = self.storage.target();
+        let steps = match program.step(number) {
+            Some(ProgramStep::Write(steps)) => steps,
+            Some(ProgramStep::Shift { shift, .. }) => {
+                self.shift(shift)?;
+                return target.sync_all().attempt(Object::Target, "sync", 0, program.working_len());
+            }
+            None => return Ok(()),
         };
-        let mut buffer = self.buffer(total(&step.ranges));
-        payload.write(step, &mut buffer, self.progress)?;
-        self.storage.target().sync_data().attempt(Object::Target, "sync", 0, prepared.plan.new_len)
+        let working_len = program.working_len();
+        let may_differ = !program.opening.is_empty() || program.snapshot;
+        if may_differ && target.len().attempt(Object::Target, "measure", 0, 0)? != working_len {
+            target.set_len(working_len).attempt(Object::Target, "lengthen", 0, working_len)?;
+        }
+        let (journal, start) = (&prepared.journal, prepared.layout.saved[self.slot(number)]);
+        let literals = JournaledLiterals { journal, start: prepared.layout.literals };
+        let payload = Payload {
+            plan: &program.plan,
+            block: prepared.header.block,
+            target,
+            literals: &literals,
+            saved: saved.map(|ranges| SavedBlocks { journal, start, ranges }),
+            snapshot: program.snapshot.then_some(Snapshot { journal, start }),
+        };
+        let longest = steps.iter().map(|step| total(&step.ranges)).max();
+        let mut buffer = self.buffer(longest.unwrap_or(0));
+        let watch = &mut self.watch;
+        for step in steps {
+            payload.write(step, &mut buffer, &mut |bytes| watch.advance(bytes))?;
+        }
+        target.sync_data().attempt(Object::Target, "sync", 0, program.working_len())
     }
 
-    /// Step 4 and 5 of the protocol, after all blocks are written.
+    /// Shifts extents.
+    pub(super) fn shift(&self, shift: Shift) -> Result<(), Failure> {
+        let Shift { kind, offset, len } = shift;
+        let target = self.storage.target();
+        match kind {
+            ShiftKind::Insert => target.insert_range(offset, len),
+            ShiftKind::Collapse => target.collapse_range(offset, len),
+        }
+        .attempt(Object::Target, "shift the extents of", offset, len)
+    }
+
+    /// Phases 4 and 5, after all steps are done.
     pub(super) fn finish(&mut self, prepared: &Prepared<'_, S::File>) -> Result<(), Failure> {
         let end = Record {
             step: prepared.header.step_count,
@@ -370,8 +511,8 @@ impl<S: Storage> Engine<'_, S> {
     /// What is left to do after END is durable.
     pub(super) fn close(&self, header: &Header) -> Result<(), Failure> {
         let target = self.storage.target();
-        if header.new_len < header.old_len {
-            let (offset, len) = (header.new_len, header.old_len - header.new_len);
+        if header.new_len < header.final_len {
+            let (offset, len) = (header.new_len, header.final_len - header.new_len);
             target.set_len(offset).attempt(Object::Target, "shorten", offset, len)?;
             // Before the mark goes: END without a mark says that nothing is left to do.
             target.sync_all().attempt(Object::Target, "sync", 0, offset)?;
@@ -419,7 +560,7 @@ impl<S: Storage> Engine<'_, S> {
 
     fn saves_nothing(&self) -> bool {
         #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::NoSavedBlocks) {
+        if matches!(self.geometry.sabotage, Some(Sabotage::NoSavedBlocks | Sabotage::GapTooSmall)) {
             return true;
         }
         false
@@ -432,6 +573,42 @@ fn after_cleaning(failure: Failure, cleaned: Result<(), Failure>) -> Failure {
         Ok(()) => failure.at(Stage::Unchanged),
         Err(_) => failure.at(Stage::Recoverable),
     }
+}
+
+/// A refusal by the file system before the commit point is no failure of the file: another strategy may do.
+fn refusable(
+    outcome: io::Result<()>,
+    object: Object,
+    operation: &'static str,
+    range: Range<u64>,
+) -> Result<(), Failure> {
+    let refused = outcome.as_ref().is_err_and(is_refusal);
+    match outcome.attempt(object, operation, range.start, range.end - range.start) {
+        Err(Failure::Io(failure)) if refused => Err(Failure::Unsupported(failure)),
+        outcome => outcome,
+    }
+}
+
+/// Room for the map of a file that has so many ranges of data now: every shift and every hole adds one at most.
+fn map_room(program: &Program, data_ranges: usize) -> u64 {
+    let holes = program.plan.runs.iter().filter(|run| run.origin == Origin::Hole).count();
+    let shifts = program.opening.len() + program.closing.len();
+    journal::map_len(data_ranges + holes + shifts + 16)
+}
+
+/// The bytes of some ranges that tell whether they are what they were: all of them would have to be read once more. The
+/// beginnings and ends of long ranges are enough to notice that they have moved.
+pub(super) fn sampled(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+    const SAMPLE: u64 = 64 << 10;
+    let mut samples = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        if range.end - range.start <= 2 * SAMPLE {
+            samples.push(range.clone());
+        } else {
+            samples.extend([range.start..range.start + SAMPLE, range.end - SAMPLE..range.end]);
+        }
+    }
+    samples
 }
 
 /// Number of bytes in all ranges.

@@ -2,18 +2,23 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::candidate::{Candidate, Method};
+use super::choice::Survey;
 use super::engine::Engine;
 use super::failure::{Failure, IoFailure, Object, Stage};
-use super::journal::{self, Layout};
+use super::journal;
 use super::literals::{PieceLiterals, Sources};
-use super::plan::{Geometry, Plan};
+use super::plan::Geometry;
 use super::report::CommitPlan;
+use super::watch::Watch;
 use super::{direct, order};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
 use crate::pieces::{Piece, Source};
 use crate::storage::os::{self, OsStorage};
-use crate::{CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy};
+use crate::{
+    Cancel, CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy,
+};
 
 /// Bringing the file to the current contents.
 impl SpliceFile {
@@ -42,7 +47,7 @@ impl SpliceFile {
     /// What [`commit_with`](Self::commit_with) would do with these options. O(n) in the pieces; writes nothing.
     ///
     /// # Errors
-    /// [`Error::Poisoned`].
+    /// [`Error::Poisoned`]; [`Error::StrategyUnsupported`]; [`Error::Io`], if the file cannot be looked at.
     pub fn plan_with(&self, options: &CommitOptions<'_>) -> Result<CommitPlan> {
         self.check_usable()?;
         let synced = options.durability == Durability::Synced;
@@ -50,14 +55,14 @@ impl SpliceFile {
             return self.plan_to_replace(synced);
         }
         let pieces: Vec<Piece> = self.tree.iter().collect();
-        let (plan, _) = Plan::new(&pieces, self.original.len(), Geometry::REAL);
-        Ok(CommitPlan::new(
-            &plan,
-            &pieces,
-            Geometry::REAL,
-            self.goes_direct(options.strategy),
-            synced,
-        ))
+        let choice = self.choose(&pieces, options.strategy, synced, Survey::All)?;
+        let cost = choice.candidate.map(|candidate| candidate.cost);
+        let old_len = self.original.len();
+        let mut costs = choice.costs;
+        if !costs.is_empty() {
+            costs.insert(costs.len() - 1, self.cost_of_replacing(&pieces, synced)?);
+        }
+        Ok(CommitPlan::new(&pieces, old_len, cost.as_ref(), choice.reason, costs))
     }
 
     /// Brings the file to the current contents, durably and in one pass: see [`commit_with`](Self::commit_with).
@@ -117,8 +122,9 @@ impl SpliceFile {
         if options.strategy == Strategy::Replace {
             return self.commit_by_replacing(options);
         }
-        let direct = self.goes_direct(options.strategy);
-        if self.unlinked && !direct {
+        let unnamed =
+            self.unlinked && !matches!(options.strategy, Strategy::Auto | Strategy::Direct);
+        if unnamed {
             // Beside the path it once had, a journal would be found by whatever file is there next.
             return Err(Error::JournalUnwritable {
                 path: self.path.clone(),
@@ -126,40 +132,37 @@ impl SpliceFile {
                 source: io::Error::new(ErrorKind::NotFound, "the file has no name"),
             });
         }
+        let synced = options.durability == Durability::Synced;
         let mut pieces: Vec<Piece> = self.tree.iter().collect();
-        if direct {
+        if options.strategy == Strategy::Direct || self.unlinked {
             self.stash_reordered(&mut pieces)?;
         }
-        let (plan, literals) = Plan::new(&pieces, self.original.len(), Geometry::REAL);
-        if plan.is_nothing() {
+        let choice = self.choose(&pieces, options.strategy, synced, Survey::Enough)?;
+        let Some(mut candidate) = choice.candidate else {
             self.discard();
             return Ok(());
-        }
-        self.check_size_limit(&plan, direct)?;
-
-        let synced = options.durability == Durability::Synced;
+        };
         let storage = OsStorage::new(Arc::clone(self.original.file()), &self.path, synced);
         let storage =
             storage.map_err(|source| self.io_error("read the mark of the file", source))?;
         let mut report = options.progress;
-        let bytes_total = CommitPlan::bytes_of_progress(&plan, Geometry::REAL, direct);
-        let mut bytes_done = 0;
-        let mut progress = |bytes: u64| {
-            bytes_done += bytes;
-            if let Some(report) = &mut report {
-                report(Progress { bytes_done: bytes_done.min(bytes_total), bytes_total });
+        let mut outcome = self.carry_out(&candidate, &storage, &mut report, options.cancel);
+        if let (Err(Failure::Unsupported(_)), Strategy::Auto) = (&outcome, options.strategy) {
+            // What the file system does for others it refuses for this very file.
+            let journaled = self.choose(&pieces, Strategy::Journaled, synced, Survey::Enough)?;
+            if let Some(journaled) = journaled.candidate {
+                candidate = journaled;
+                outcome = self.carry_out(&candidate, &storage, &mut report, options.cancel);
             }
-        };
-        let sources = PieceLiterals::new(&literals, &*self);
-        let outcome = if direct {
-            direct::commit(&storage, &plan, &sources, Geometry::REAL, &mut progress)
-        } else {
-            let mut engine =
-                Engine { storage: &storage, geometry: Geometry::REAL, progress: &mut progress };
-            engine.commit(&plan, &sources, random_nonce(), &mut || self.check_unchanged())
-        };
+        }
         if let Err(failure) = outcome {
             let error = failure.into_error(&self.path, storage.journal_path());
+            let error = match error {
+                Error::StrategyUnsupported { path, reason, .. } => {
+                    Error::StrategyUnsupported { path, strategy: candidate.cost.strategy, reason }
+                }
+                other => other,
+            };
             if error.file_state() != FileState::Unchanged {
                 self.poisoned = Some(error.file_state());
             }
@@ -168,11 +171,32 @@ impl SpliceFile {
         self.start_over_from_disk()
     }
 
-    fn goes_direct(&self, strategy: Strategy) -> bool {
-        match strategy {
-            Strategy::Direct => true,
-            Strategy::Auto => self.unlinked,
-            Strategy::Journaled | Strategy::Replace => false,
+    fn carry_out(
+        &self,
+        candidate: &Candidate,
+        storage: &OsStorage,
+        report: &mut Option<&mut dyn FnMut(Progress)>,
+        cancel: Option<&Cancel>,
+    ) -> Result<(), Failure> {
+        self.check_size_limit(candidate).map_err(|error| Failure::Changed(Box::new(error)))?;
+        let bytes_total = candidate.bytes_of_progress(Geometry::REAL.block);
+        let mut bytes_done = 0;
+        let mut progress = |bytes: u64| {
+            bytes_done += bytes;
+            if let Some(report) = report {
+                report(Progress { bytes_done: bytes_done.min(bytes_total), bytes_total });
+            }
+        };
+        let sources = PieceLiterals::new(&candidate.literals, self);
+        let mut watch = Watch { cancel, ..Watch::new(&mut progress) };
+        match &candidate.method {
+            Method::Direct(plan) => {
+                direct::commit(storage, plan, &sources, Geometry::REAL, &mut watch)
+            }
+            Method::Program(program) => {
+                let mut engine = Engine { storage, geometry: Geometry::REAL, watch };
+                engine.commit(program, &sources, random_nonce(), &mut || self.check_unchanged())
+            }
         }
     }
 
@@ -214,22 +238,14 @@ impl SpliceFile {
     }
 
     /// A write past the limit would not only fail but, by default, kill the process.
-    fn check_size_limit(&self, plan: &Plan, direct: bool) -> Result<()> {
-        let Some(limit) = os::file_size_limit() else { return Ok(()) };
-        let written = plan.runs.last().map_or(0, |run| run.end());
-        let refused = |path: &Path, len| {
-            let state = FileState::Unchanged;
-            Err(Error::SizeLimit { path: path.into(), len, limit, state })
-        };
-        if written > limit {
-            return refused(&self.path, written);
-        }
-        let slot_len = plan.slot_len(Geometry::REAL.block);
-        let layout =
-            Layout::new(Geometry::REAL.page, plan.runs.len() as u64, plan.literal_len, slot_len);
-        match layout {
-            Some(layout) if direct || layout.len <= limit => Ok(()),
-            layout => refused(&self.path, layout.map_or(u64::MAX, |layout| layout.len)),
+    fn check_size_limit(&self, candidate: &Candidate) -> Result<()> {
+        let len = candidate.cost.longest_file;
+        match os::file_size_limit() {
+            Some(limit) if len > limit => {
+                let (path, state) = (self.path.clone(), FileState::Unchanged);
+                Err(Error::SizeLimit { path, len, limit, state })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -297,18 +313,23 @@ impl Failure {
             }
             Self::JournalMissing => Error::JournalMissing { path, journal },
             Self::Io(failure) => failure.into_error(&path, &journal),
+            Self::Cancelled(stage) => Error::Cancelled { path, state: stage.file_state(&journal) },
+            Self::Unsupported(failure) => Error::StrategyUnsupported {
+                path,
+                strategy: Strategy::Auto,
+                reason: format!(
+                    "the file system does not {} this file: {}",
+                    failure.operation, failure.source
+                ),
+            },
+            Self::PastCommitPoint => Error::PastCommitPoint { path, journal },
         }
     }
 }
 
 impl IoFailure {
     fn into_error(self, path: &Path, journal: &Path) -> Error {
-        let state = match self.stage {
-            Stage::Unchanged => FileState::Unchanged,
-            Stage::Recoverable => FileState::Recoverable { journal: journal.into() },
-            Stage::Committed => FileState::Committed,
-            Stage::Damaged => FileState::Damaged,
-        };
+        let state = self.stage.file_state(journal);
         let Self { object, operation, offset, len, source, .. } = self;
         let object_path = match object {
             Object::Target | Object::Literals => path,
@@ -332,6 +353,17 @@ impl IoFailure {
                 Error::JournalUnwritable { path: path.into(), journal: journal.into(), source }
             }
             _ => Error::Io { path: object_path.into(), operation, offset, len, source, state },
+        }
+    }
+}
+
+impl Stage {
+    fn file_state(self, journal: &Path) -> FileState {
+        match self {
+            Self::Unchanged => FileState::Unchanged,
+            Self::Recoverable => FileState::Recoverable { journal: journal.into() },
+            Self::Committed => FileState::Committed,
+            Self::Damaged => FileState::Damaged,
         }
     }
 }

@@ -15,6 +15,12 @@ pub(crate) enum Failure {
     Version(u32),
     /// The target is marked, but has no journal; nothing was touched.
     JournalMissing,
+    /// The caller asked to stop.
+    Cancelled(Stage),
+    /// The file system does not do to this file what the strategy needs; nothing was changed.
+    Unsupported(IoFailure),
+    /// The commit cannot be taken back any more; nothing was touched.
+    PastCommitPoint,
 }
 
 /// A system call that failed, and what it left.
@@ -98,8 +104,10 @@ impl<T> Attempt<T> for io::Result<T> {
 impl Failure {
     /// The same failure, known to have left the commit at `stage`.
     pub fn at(mut self, stage: Stage) -> Self {
-        if let Self::Io(failure) = &mut self {
-            failure.stage = stage;
+        match &mut self {
+            Self::Io(failure) => failure.stage = stage,
+            Self::Cancelled(reached) => *reached = stage,
+            _ => {}
         }
         self
     }

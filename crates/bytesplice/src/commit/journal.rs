@@ -5,12 +5,16 @@
 //! page 0      header
 //! page 1, 2   record slots 0 and 1, each with two copies of its record
 //! page 3      header again
-//! page 4 …    runs (32 bytes each) · literals · saved blocks 0 · saved blocks 1, each from a page border on
+//! page 4 …    runs and shifts (32 bytes each) · literals · slot 0 · slot 1, each from a page border on
 //! ```
+//! A slot holds the blocks that its step saved, or the map of data before its step shifts extents. With a snapshot slot 0
+//! is the whole old file, sharing its blocks, and slot 1 is empty.
 
 use std::io;
 
 use super::plan::{Geometry, Origin, Plan, Run};
+use super::program::Program;
+use super::shift::{DataMap, Shift, ShiftKind};
 use crate::storage::{InodeIdentity, StorageFile};
 
 /// The version of the format that this program writes and reads.
@@ -18,7 +22,7 @@ pub(crate) const VERSION: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"bytspljr";
 const RECORD_MAGIC: [u8; 4] = *b"bsrc";
-const HEADER_LEN: usize = 128;
+const HEADER_LEN: usize = 192;
 const RECORD_LEN: usize = 40;
 const RUN_LEN: u64 = 32;
 const HEADER_PAGES: [u64; 2] = [0, 3];
@@ -39,6 +43,10 @@ pub(crate) struct Header {
     pub old_len: u64,
     /// Length of the new contents.
     pub new_len: u64,
+    /// Length of the file while the plan writes.
+    pub working_len: u64,
+    /// Length of the file after the last step; it is then cut to `new_len`.
+    pub final_len: u64,
     /// Sizes that the plan was made with.
     pub block: u64,
     /// See [`Geometry::chunk`].
@@ -53,6 +61,12 @@ pub(crate) struct Header {
     pub slot_len: u64,
     /// Number of steps; the record of this number says that all are done.
     pub step_count: u64,
+    /// Number of shifts before and after the plan.
+    pub opening_count: u64,
+    /// See [`Program::closing`].
+    pub closing_count: u64,
+    /// Whether slot 0 holds the whole old file.
+    pub snapshot: bool,
     /// Checksum of the runs.
     pub runs_crc: u32,
     /// Checksum of the literals.
@@ -71,6 +85,14 @@ pub(crate) struct Record {
     /// Checksum of the bytes that this step reads and does not overwrite.
     pub untouched_crc: u32,
 }
+
+/// Where a shift is tried on a file of this length, in bytes: behind its end.
+pub(crate) fn trial_offset(len: u64, block: u64) -> u64 {
+    len.div_ceil(block).saturating_mul(block)
+}
+
+/// How many blocks a file gets for the trial of a shift.
+pub(crate) const TRIAL_BLOCKS: u64 = 3;
 
 /// What the header pages hold.
 #[derive(Debug)]
@@ -102,12 +124,25 @@ pub(crate) struct Layout {
 impl Header {
     /// Where the parts of this journal lie; none if its numbers overflow.
     pub fn layout(&self, page: u64) -> Option<Layout> {
-        Layout::new(page, self.run_count, self.literal_len, self.slot_len)
+        let entries = self.run_count.checked_add(self.opening_count)?;
+        let entries = entries.checked_add(self.closing_count)?;
+        let slots = if self.snapshot { [self.old_len, 0] } else { [self.slot_len; 2] };
+        Layout::new(page, entries, self.literal_len, slots)
     }
 
-    /// Length of the file while blocks are written.
-    pub fn working_len(&self) -> u64 {
-        self.old_len.max(self.new_len)
+    /// The lengths that a file may have got before the commit point.
+    pub fn prepared_lens(&self) -> Vec<u64> {
+        let shifts = self.opening_count + self.closing_count > 0;
+        let grown = if self.opening_count == 0 { self.working_len } else { self.old_len };
+        let trial = trial_offset(grown, self.block);
+        let mut lens = vec![self.old_len, grown];
+        if shifts {
+            lens.extend(
+                (0..=TRIAL_BLOCKS + 1)
+                    .map(|blocks| trial.saturating_add(blocks.saturating_mul(self.block))),
+            );
+        }
+        lens
     }
 
     /// The [`Header::journal`] of a journal file.
@@ -154,6 +189,8 @@ impl Header {
             self.journal,
             self.old_len,
             self.new_len,
+            self.working_len,
+            self.final_len,
             self.block,
             self.chunk,
             self.longest_step,
@@ -161,6 +198,9 @@ impl Header {
             self.literal_len,
             self.slot_len,
             self.step_count,
+            self.opening_count,
+            self.closing_count,
+            u64::from(self.snapshot),
         ] {
             out.put(&number.to_le_bytes());
         }
@@ -187,6 +227,8 @@ impl Header {
             journal: input.u64(),
             old_len: input.u64(),
             new_len: input.u64(),
+            working_len: input.u64(),
+            final_len: input.u64(),
             block: input.u64(),
             chunk: input.u64(),
             longest_step: input.u64(),
@@ -194,6 +236,9 @@ impl Header {
             literal_len: input.u64(),
             slot_len: input.u64(),
             step_count: input.u64(),
+            opening_count: input.u64(),
+            closing_count: input.u64(),
+            snapshot: input.u64() != 0,
             runs_crc,
             literals_crc: input.u32(),
         })
@@ -201,15 +246,15 @@ impl Header {
 }
 
 impl Layout {
-    /// The layout of a journal with so many runs, literal bytes and bytes to save; none if the numbers overflow.
-    pub fn new(page: u64, run_count: u64, literal_len: u64, slot_len: u64) -> Option<Self> {
+    /// The layout of a journal with so many runs and shifts, literal bytes, and bytes in each slot; none if the numbers
+    /// overflow.
+    pub fn new(page: u64, entry_count: u64, literal_len: u64, slots: [u64; 2]) -> Option<Self> {
         let pages = |len: u64| len.checked_next_multiple_of(page);
         let runs = FIRST_FREE_PAGE.checked_mul(page)?;
-        let literals = runs.checked_add(pages(run_count.checked_mul(RUN_LEN)?)?)?;
+        let literals = runs.checked_add(pages(entry_count.checked_mul(RUN_LEN)?)?)?;
         let saved = literals.checked_add(pages(literal_len)?)?;
-        let slot = pages(slot_len)?;
-        let other = saved.checked_add(slot)?;
-        let len = other.checked_add(slot)?;
+        let other = saved.checked_add(pages(slots[0])?)?;
+        let len = other.checked_add(pages(slots[1])?)?;
         Some(Self { runs, literals, saved: [saved, other], len })
     }
 }
@@ -297,38 +342,95 @@ pub(crate) fn may_be_unfinished(journal: &impl StorageFile, page: u64) -> io::Re
     Ok(true)
 }
 
-/// The runs as they stand in the journal.
-pub(crate) fn encode_runs(runs: &[Run]) -> Vec<u8> {
-    let mut bytes = vec![0; runs.len() * RUN_LEN as usize];
+/// The runs and shifts as they stand in the journal.
+pub(crate) fn encode_program(program: &Program) -> Vec<u8> {
+    let shifts = program.opening.iter().chain(&program.closing);
+    let count = program.plan.runs.len() + shifts.clone().count();
+    let mut bytes = vec![0; count * RUN_LEN as usize];
     let mut out = Encoder { bytes: &mut bytes, at: 0 };
-    for run in runs {
+    for run in &program.plan.runs {
         let (kind, value) = match run.origin {
             Origin::Kept(source) => (0_u64, source),
             Origin::Literal(offset) => (1, offset),
             Origin::Fill(byte) => (2, u64::from(byte)),
+            Origin::Hole => (3, 0),
         };
         for number in [run.destination, run.len, kind, value] {
+            out.put(&number.to_le_bytes());
+        }
+    }
+    for shift in shifts {
+        let kind = match shift.kind {
+            ShiftKind::Insert => 4_u64,
+            ShiftKind::Collapse => 5,
+        };
+        for number in [shift.offset, shift.len, kind, 0] {
             out.put(&number.to_le_bytes());
         }
     }
     bytes
 }
 
-/// Reads the plan of a journal; a description of what is wrong with it otherwise.
-pub(crate) fn read_plan(
+/// A map of data as it stands in the slot of a shift: the number of ranges, then their ends.
+pub(crate) fn encode_map(map: &DataMap) -> Vec<u8> {
+    let ranges = map.ranges();
+    let mut bytes = vec![0; map_len(ranges.len()) as usize];
+    let mut out = Encoder { bytes: &mut bytes, at: 0 };
+    out.put(&(ranges.len() as u64).to_le_bytes());
+    for range in ranges {
+        out.put(&range.start.to_le_bytes());
+        out.put(&range.end.to_le_bytes());
+    }
+    bytes
+}
+
+/// Length of a map of so many ranges in the journal, in bytes.
+pub(crate) fn map_len(ranges: usize) -> u64 {
+    8 + 16 * ranges as u64
+}
+
+/// The map in a slot and its checksum; none if there is none.
+pub(crate) fn read_map(
+    journal: &impl StorageFile,
+    place: u64,
+    slot_len: u64,
+) -> io::Result<Option<(DataMap, u32)>> {
+    let mut count = [0; 8];
+    if !read_if_there(journal, &mut count, place)? {
+        return Ok(None);
+    }
+    let count = u64::from_le_bytes(count);
+    if count > slot_len.saturating_sub(8) / 16 {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; map_len(count as usize) as usize];
+    if !read_if_there(journal, &mut bytes, place)? {
+        return Ok(None);
+    }
+    let mut input = Decoder { bytes: &bytes, at: 8 };
+    let ranges: Vec<_> = (0..count).map(|_| input.u64()..input.u64()).collect();
+    let ascending = ranges.iter().all(|range| range.start < range.end)
+        && ranges.windows(2).all(|pair| pair[0].end < pair[1].start);
+    Ok(ascending.then(|| (DataMap::new(ranges, 1), crc32fast::hash(&bytes))))
+}
+
+/// Reads the program of a journal; a description of what is wrong with it otherwise.
+pub(crate) fn read_program(
     journal: &impl StorageFile,
     header: &Header,
     layout: &Layout,
     geometry: Geometry,
-) -> io::Result<Result<Plan, String>> {
+) -> io::Result<Result<Program, String>> {
     if journal.len()? < layout.len {
         return Ok(Err(format!("it is {} bytes long instead of {}", journal.len()?, layout.len)));
     }
-    // Page by page, up to the first run that cannot be: a header may claim more runs than memory holds.
+    // Page by page, up to the first entry that cannot be: a header may claim more runs than memory holds.
     let mut crc = crc32fast::Hasher::new();
     let mut runs: Vec<Run> = Vec::new();
+    let mut shifts: Vec<Shift> = Vec::new();
     let mut bytes = vec![0; geometry.page as usize];
-    let end = layout.runs + header.run_count * RUN_LEN;
+    let entries = header.run_count + header.opening_count + header.closing_count;
+    let end = layout.runs + entries * RUN_LEN;
     let mut offset = layout.runs;
     while offset < end {
         let len = (end - offset).min(geometry.page);
@@ -336,9 +438,13 @@ pub(crate) fn read_plan(
         journal.read_exact_at(part, offset)?;
         crc.update(part);
         for bytes in part.chunks_exact(RUN_LEN as usize) {
-            match decode_run(bytes) {
-                Ok(run) => runs.push(run),
-                Err(detail) => return Ok(Err(detail)),
+            let outcome = if (runs.len() as u64) < header.run_count {
+                decode_run(bytes).map(|run| runs.push(run))
+            } else {
+                decode_shift(bytes, header.block).map(|shift| shifts.push(shift))
+            };
+            if let Err(detail) = outcome {
+                return Ok(Err(detail));
             }
         }
         offset += len;
@@ -346,14 +452,51 @@ pub(crate) fn read_plan(
     if crc.finalize() != header.runs_crc {
         return Ok(Err("the checksum of its plan does not match".into()));
     }
-    if !is_consistent(&runs, header, geometry) {
+    let closing = shifts.split_off(header.opening_count as usize);
+    let Some((base_len, planned_len)) = shifted_lengths(header, &shifts, &closing) else {
+        return Ok(Err("its shifts contradict its header".into()));
+    };
+    if !is_consistent(&runs, base_len, planned_len, header, geometry) {
         return Ok(Err("its plan contradicts itself".into()));
     }
-    let plan = Plan::from_runs(runs, header.old_len, header.new_len, geometry);
-    if plan.literal_len != header.literal_len || plan.steps.len() as u64 != header.step_count {
+    let program = Program {
+        old_len: header.old_len,
+        new_len: header.new_len,
+        opening: shifts,
+        plan: Plan::from_runs(runs, base_len, planned_len, geometry),
+        closing,
+        snapshot: header.snapshot,
+        chunk: header.chunk,
+        longest_step: header.longest_step,
+    };
+    let fits = (program.plan.literal_len, program.step_count())
+        == (header.literal_len, header.step_count)
+        && (program.working_len(), program.final_len()) == (header.working_len, header.final_len);
+    if !fits {
         return Ok(Err("its plan contradicts its header".into()));
     }
-    Ok(Ok(plan))
+    Ok(Ok(program))
+}
+
+/// The lengths that the plan begins and ends with; none if the shifts do not fit the file.
+fn shifted_lengths(header: &Header, opening: &[Shift], closing: &[Shift]) -> Option<(u64, u64)> {
+    let mut base_len = header.old_len;
+    for shift in opening {
+        let end = match shift.kind {
+            ShiftKind::Insert => shift.offset,
+            ShiftKind::Collapse => shift.offset.checked_add(shift.len)?,
+        };
+        if end >= base_len || shift.len > i64::MAX as u64 - base_len {
+            return None;
+        }
+        base_len = shift.len_after(base_len);
+    }
+    let mut planned_len = header.new_len;
+    for shift in closing.iter().rev() {
+        let fits = shift.kind == ShiftKind::Collapse && shift.offset < planned_len;
+        planned_len = planned_len.checked_add(shift.len).filter(|_| fits)?;
+    }
+    (planned_len <= i64::MAX as u64).then_some((base_len, planned_len))
 }
 
 /// One run; a description of what is wrong with it otherwise.
@@ -364,6 +507,7 @@ fn decode_run(bytes: &[u8]) -> Result<Run, String> {
         (0, source) => Origin::Kept(source),
         (1, offset) => Origin::Literal(offset),
         (2, byte) => Origin::Fill(byte as u8),
+        (3, _) => Origin::Hole,
         (kind, _) => return Err(format!("its plan has a run of the unknown kind {kind}")),
     };
     if len == 0 {
@@ -372,9 +516,30 @@ fn decode_run(bytes: &[u8]) -> Result<Run, String> {
     Ok(Run { destination, len, origin })
 }
 
+/// One shift; a description of what is wrong with it otherwise.
+fn decode_shift(bytes: &[u8], block: u64) -> Result<Shift, String> {
+    let mut input = Decoder { bytes, at: 0 };
+    let (offset, len) = (input.u64(), input.u64());
+    let kind = match input.u64() {
+        4 => ShiftKind::Insert,
+        5 => ShiftKind::Collapse,
+        kind => return Err(format!("its plan has a shift of the unknown kind {kind}")),
+    };
+    if len == 0 || block == 0 || offset % block != 0 || len % block != 0 {
+        return Err("its plan has a shift that is not of whole blocks".into());
+    }
+    Ok(Shift { kind, offset, len })
+}
+
 /// Whether runs are in order, cover whole blocks, and stay within the file and the literals; and whether the steps
 /// are not so small that their list would fill the memory.
-fn is_consistent(runs: &[Run], header: &Header, geometry: Geometry) -> bool {
+fn is_consistent(
+    runs: &[Run],
+    base_len: u64,
+    planned_len: u64,
+    header: &Header,
+    geometry: Geometry,
+) -> bool {
     if header.block == 0
         || header.chunk < header.block.max(geometry.chunk / 64)
         || header.longest_step < header.chunk
@@ -393,12 +558,12 @@ fn is_consistent(runs: &[Run], header: &Header, geometry: Geometry) -> bool {
             return false;
         };
         position = end;
-        end <= header.new_len
+        end <= planned_len
             && match run.origin {
                 Origin::Kept(source) => {
                     let in_order = source >= kept;
                     kept = source.saturating_add(run.len);
-                    in_order && kept <= header.old_len
+                    in_order && kept <= base_len
                 }
                 Origin::Literal(offset) => {
                     let in_order = offset == literals;
@@ -406,9 +571,10 @@ fn is_consistent(runs: &[Run], header: &Header, geometry: Geometry) -> bool {
                     in_order
                 }
                 Origin::Fill(_) => true,
+                Origin::Hole => run.destination % header.block == 0 && run.len % header.block == 0,
             }
     });
-    consistent && (position % header.block == 0 || position == header.new_len)
+    consistent && (position % header.block == 0 || position == planned_len)
 }
 
 /// Fills the buffer; false when the file ends before.

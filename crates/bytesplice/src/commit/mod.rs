@@ -1,7 +1,9 @@
 //! From pieces to a file that holds them: the plan, the order of its moves, the journal and its recovery.
 
 mod buffer;
+pub(crate) mod candidate;
 mod checksum;
+mod choice;
 pub(crate) mod direct;
 pub(crate) mod engine;
 mod face;
@@ -9,14 +11,18 @@ pub(crate) mod failure;
 pub(crate) mod journal;
 pub(crate) mod literals;
 pub(crate) mod order;
+pub(crate) mod part;
 pub(crate) mod payload;
 pub(crate) mod plan;
+pub(crate) mod program;
 pub(crate) mod recover;
 pub(crate) mod replace;
 mod replace_face;
 pub(crate) mod report;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod sabotage;
+pub(crate) mod shift;
+pub(crate) mod watch;
 
 pub use recover::Recovery;
-pub use report::{ChosenStrategy, CommitPlan};
+pub use report::{ChosenStrategy, CommitPlan, StrategyCost};

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use super::order::{self, Class, Segment, Span};
+use super::part::{Part, Supply};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
 use crate::pieces::{Piece, Source};
@@ -46,6 +47,8 @@ pub(crate) enum Origin {
     Literal(u64),
     /// One byte, repeated.
     Fill(u8),
+    /// From a hole: whole blocks that become a hole.
+    Hole,
 }
 
 /// A run of bytes of the new file, within dirty blocks.
@@ -65,6 +68,25 @@ impl Run {
         self.destination + self.len
     }
 
+    /// The whole blocks of this run within `range` that come from whole blocks of the old file, and where those begin; if
+    /// sharing them is worth a call.
+    pub fn shareable(&self, range: &Range<u64>, block: u64) -> Option<(Range<u64>, u64)> {
+        /// Fewer bytes are rather written.
+        const WORTHWHILE: u64 = 64 << 10;
+        let Origin::Kept(source) = self.origin else { return None };
+        let blocks = self.whole_blocks(range, block);
+        let worthwhile = blocks.end >= blocks.start + WORTHWHILE.min(16 * block);
+        let aligned = source.abs_diff(self.destination) % block == 0;
+        (aligned && worthwhile)
+            .then(|| (blocks.clone(), source + (blocks.start - self.destination)))
+    }
+
+    /// The whole blocks of this run within `range`.
+    pub fn whole_blocks(&self, range: &Range<u64>, block: u64) -> Range<u64> {
+        let start = self.destination.max(range.start).next_multiple_of(block);
+        start..(self.end().min(range.end) / block * block).max(start)
+    }
+
     /// Whether `next` goes on where this run ends, so that both can be one.
     fn continues_in(&self, next: &Self) -> bool {
         self.end() == next.destination
@@ -72,6 +94,7 @@ impl Run {
                 (Origin::Kept(one), Origin::Kept(other))
                 | (Origin::Literal(one), Origin::Literal(other)) => one + self.len == other,
                 (Origin::Fill(one), Origin::Fill(other)) => one == other,
+                (Origin::Hole, Origin::Hole) => true,
                 _ => false,
             }
     }
@@ -114,39 +137,39 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Plans the way from an old file of `old_len` bytes to `pieces`. Also gives the pieces that make up the
-    /// literals, in order. O(n) in the pieces, O(n log n) if they reorder the original.
-    pub fn new(pieces: &[Piece], old_len: u64, geometry: Geometry) -> (Self, Vec<Piece>) {
-        let kept = order::kept_in_order(pieces);
-        let mut segments = Vec::with_capacity(pieces.len());
+    /// Plans the way from an old file of `old_len` bytes to `parts`. Also gives the pieces that make up the literals, in
+    /// order. O(parts).
+    pub fn new(parts: &[Part], old_len: u64, geometry: Geometry) -> (Self, Vec<Piece>) {
+        let mut segments = Vec::with_capacity(parts.len());
         let mut destination = 0;
-        for (piece, &kept) in pieces.iter().zip(&kept) {
-            segments.push(Segment {
-                destination,
-                len: piece.len,
-                source: kept.then_some(piece.offset),
-            });
-            destination += piece.len;
+        for part in parts {
+            let source = match part.supply {
+                Supply::Kept(source) => Some(source),
+                // What is left alone is as good as what stays.
+                Supply::Gap => Some(destination),
+                Supply::New | Supply::Hole => None,
+            };
+            segments.push(Segment { destination, len: part.piece.len, source });
+            destination += part.piece.len;
         }
         let new_len = destination;
-        let mut builder = RunBuilder::default();
+        let mut builder = RunBuilder { block: geometry.block, ..RunBuilder::default() };
         let mut index = 0;
         for span in order::dirty_spans(&segments, geometry.block) {
             let range = bytes_of(&span, geometry.block, new_len);
             while segments[index].destination + segments[index].len <= range.start {
                 index += 1;
             }
-            for (segment, piece) in segments[index..].iter().zip(&pieces[index..]) {
+            for (segment, part) in segments[index..].iter().zip(&parts[index..]) {
                 if segment.destination >= range.end {
                     break;
                 }
                 let from = range.start.max(segment.destination) - segment.destination;
                 let to = range.end.min(segment.destination + segment.len) - segment.destination;
-                // A still block is written from the journal alone, together with the bytes in it that stay.
-                let kept = segment.source.is_some() && span.class != Class::Still;
-                builder.push(segment.destination + from, piece.slice(from, to), kept);
+                builder.push(segment.destination + from, part.slice(from, to), span.class);
             }
         }
+        // Classes and steps come from the runs once more, as recovery will find them.
         let plan = Self::from_runs(builder.runs, old_len, new_len, geometry);
         (plan, builder.literals)
     }
@@ -160,7 +183,7 @@ impl Plan {
                 len: run.len,
                 source: match run.origin {
                     Origin::Kept(source) => Some(source),
-                    Origin::Literal(_) | Origin::Fill(_) => None,
+                    Origin::Literal(_) | Origin::Fill(_) | Origin::Hole => None,
                 },
             })
             .collect();
@@ -174,19 +197,43 @@ impl Plan {
         Self { old_len, new_len, runs, steps, literal_len }
     }
 
-    /// Whether the old contents are the new ones.
-    pub fn is_nothing(&self) -> bool {
-        self.steps.is_empty() && self.old_len == self.new_len
-    }
-
-    /// Whether no byte of the old file changes its offset by this plan.
-    pub fn nothing_moves(&self) -> bool {
-        self.steps.iter().all(|step| step.class == Class::Still)
-    }
-
     /// Bytes written to the target.
     pub fn bytes_to_write(&self) -> u64 {
-        self.runs.iter().map(|run| run.len).sum()
+        self.written_runs().map(|run| run.len).sum()
+    }
+
+    /// Bytes that need not be written where blocks can be shared.
+    pub fn bytes_shareable(&self, block: u64) -> u64 {
+        let shareable = self.runs.iter().filter_map(|run| run.shareable(&(0..u64::MAX), block));
+        shareable.map(|(range, _)| range.end - range.start).sum()
+    }
+
+    /// Bytes read from the old file.
+    pub fn bytes_kept(&self) -> u64 {
+        let kept = self.runs.iter().filter(|run| matches!(run.origin, Origin::Kept(_)));
+        kept.map(|run| run.len).sum()
+    }
+
+    /// The ranges that change, ascending: whole blocks, but for the end of the file.
+    pub fn dirty_ranges(&self) -> Vec<Range<u64>> {
+        let mut ranges = Vec::new();
+        for run in &self.runs {
+            push_merged(&mut ranges, run.destination..run.end());
+        }
+        ranges
+    }
+
+    /// The ranges that will hold data, ascending.
+    pub fn ranges_to_write(&self) -> Vec<Range<u64>> {
+        let mut ranges = Vec::new();
+        for run in self.written_runs() {
+            push_merged(&mut ranges, run.destination..run.end());
+        }
+        ranges
+    }
+
+    fn written_runs(&self) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(|run| run.origin != Origin::Hole)
     }
 
     /// Bytes of old blocks that each step has to save.
@@ -261,17 +308,24 @@ impl Plan {
 /// Collects runs, and the pieces of their literals.
 #[derive(Default)]
 struct RunBuilder {
+    block: u64,
     runs: Vec<Run>,
     literals: Vec<Piece>,
     literal_len: u64,
 }
 
 impl RunBuilder {
-    fn push(&mut self, destination: u64, piece: Piece, kept: bool) {
-        let origin = match piece.source {
-            _ if kept => Origin::Kept(piece.offset),
-            Source::Fill(byte) => Origin::Fill(byte),
-            Source::Original | Source::Added | Source::File(_) => {
+    /// Adds a part of blocks of a class.
+    fn push(&mut self, destination: u64, part: Part, class: Class) {
+        let piece = part.piece;
+        let whole = destination.is_multiple_of(self.block) && piece.len.is_multiple_of(self.block);
+        let origin = match (part.supply, piece.source) {
+            // A still block is written from the journal alone, together with the bytes in it that stay.
+            (Supply::Kept(source), _) if class != Class::Still => Origin::Kept(source),
+            (Supply::Hole, _) if whole => Origin::Hole,
+            (Supply::Hole | Supply::Gap, _) => Origin::Fill(0),
+            (_, Source::Fill(byte)) => Origin::Fill(byte),
+            (_, Source::Original | Source::Added | Source::File(_)) => {
                 let offset = self.literal_len;
                 self.literal_len += piece.len;
                 match self.literals.last_mut() {

@@ -23,13 +23,34 @@
 use std::ops::Range;
 
 use super::checksum::checksum;
-use super::engine::{Engine, Prepared, total};
+use super::engine::{Engine, Prepared, sampled, total};
 use super::failure::{Attempt, Failure, Object};
-use super::journal::{self, Header, HeaderState, Record};
-use super::plan::{Geometry, StepReads};
+use super::journal::{self, Header, HeaderState, Layout, Record};
+use super::plan::Geometry;
+use super::program::{Program, ProgramStep};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
+use super::shift::{DataMap, Repair, Shift, ShiftKind};
 use crate::storage::{Mark, Storage, StorageFile};
+
+/// Which contents a broken commit is brought to, where there is a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// The new ones, once the commit point is passed. With `force` a journal of another inode is obeyed, if its checksums
+    /// fit the file: for restored copies.
+    Recover { force: bool },
+    /// The old ones.
+    Abort,
+}
+
+/// The step to begin with, as its record says.
+struct Resume {
+    record: Record,
+    /// The map of data before that step, if it is a shift.
+    map: DataMap,
+    /// The old bytes that are in the slot of that step.
+    saved: Vec<Range<u64>>,
+}
 
 /// What recovery found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +64,9 @@ pub enum Recovery {
 }
 
 impl<S: Storage> Engine<'_, S> {
-    /// Brings the file to wholly old or wholly new contents. With `force`, a journal of another inode is obeyed if its
-    /// checksums fit the file: for restored copies.
-    pub fn recover(&mut self, force: bool) -> Result<Recovery, Failure> {
+    /// Brings the file to wholly old or wholly new contents.
+    pub fn recover(&mut self, goal: Goal) -> Result<Recovery, Failure> {
+        let force = goal == Goal::Recover { force: true };
         let mark = self.storage.mark().attempt(Object::Target, "read the mark of", 0, 0)?;
         let Some(journal) = self.storage.open_journal().attempt(Object::Journal, "open", 0, 0)?
         else {
@@ -91,14 +112,17 @@ impl<S: Storage> Engine<'_, S> {
         let records = self.records(&journal, self.nonce_to_believe(&header))?;
         let Some(&farthest) = records.first() else {
             self.check_never_armed(&journal, &header, mark)?;
-            self.roll_back(header.old_len, header.new_len)?;
+            self.roll_back(&header)?;
             return Ok(Recovery::RolledBack);
         };
         if farthest.step > header.step_count {
             return Err(Failure::Corrupt("a record is past its last step".into()));
         }
-        let len = self.storage.target().len().attempt(Object::Target, "measure", 0, 0)?;
+        if goal == Goal::Abort {
+            return self.restore(&journal, &header, farthest);
+        }
         if farthest.step == header.step_count {
+            let len = self.storage.target().len().attempt(Object::Target, "measure", 0, 0)?;
             if (farthest.saved_crc, farthest.untouched_crc) != (0, 0) {
                 return Err(Failure::Corrupt("its last record is the record of a step".into()));
             }
@@ -106,15 +130,12 @@ impl<S: Storage> Engine<'_, S> {
                 // Taken off, but perhaps not durably yet.
                 self.storage.target().sync_all().attempt(Object::Target, "sync", 0, len)?;
                 self.drop_journal()?;
-            } else if len == header.old_len || len == header.new_len {
+            } else if len == header.final_len || len == header.new_len {
                 self.close(&header)?;
             } else {
                 return Err(wrong_length(len, &header));
             }
             return Ok(Recovery::Completed);
-        }
-        if len != header.working_len() {
-            return Err(wrong_length(len, &header));
         }
         self.finish_commit(journal, header, &records)?;
         Ok(Recovery::Completed)
@@ -127,6 +148,39 @@ impl<S: Storage> Engine<'_, S> {
         header: Header,
         records: &[Record],
     ) -> Result<(), Failure> {
+        let (program, layout) = self.read_program(&journal, &header)?;
+        let literals = layout.literals..layout.literals + header.literal_len;
+        let crc = self.checksum(&journal, Object::Journal, std::slice::from_ref(&literals))?;
+        if crc != header.literals_crc {
+            return Err(Failure::Corrupt("the checksum of the new bytes does not match".into()));
+        }
+
+        let marked = records[0].marked;
+        let prepared = Prepared { journal, header, layout, program: &program, marked };
+        let resume = self.resume(&prepared, records)?;
+        let step = resume.record.step;
+        #[cfg(any(test, feature = "simulation"))]
+        if self.geometry.sabotage == Some(Sabotage::RewriteRecord) {
+            return self.run_steps(&prepared, step).and_then(|()| self.finish(&prepared));
+        }
+        match program.step(step) {
+            Some(ProgramStep::Shift { shift, len_before }) => {
+                self.finish_shift(shift, &resume.map, len_before)?;
+            }
+            _ => {
+                self.check_length(&prepared, step)?;
+                self.write_step(&prepared, step, Some(&resume.saved))?;
+            }
+        }
+        self.run_steps(&prepared, step + 1)?;
+        self.finish(&prepared)
+    }
+
+    fn read_program(
+        &self,
+        journal: &S::File,
+        header: &Header,
+    ) -> Result<(Program, Layout), Failure> {
         let geometry = Geometry {
             block: header.block,
             chunk: header.chunk,
@@ -136,62 +190,181 @@ impl<S: Storage> Engine<'_, S> {
         let layout = header
             .layout(geometry.page)
             .ok_or_else(|| Failure::Corrupt("the lengths in its header overflow".into()))?;
-        let plan = journal::read_plan(&journal, &header, &layout, geometry)
+        let program = journal::read_program(journal, header, &layout, geometry)
             .attempt(Object::Journal, "read", layout.runs, layout.literals - layout.runs)?
             .map_err(Failure::Corrupt)?;
-        let literals = layout.literals..layout.literals + header.literal_len;
-        let crc = self.checksum(&journal, Object::Journal, std::slice::from_ref(&literals))?;
-        if crc != header.literals_crc {
-            return Err(Failure::Corrupt("the checksum of the new bytes does not match".into()));
-        }
-
-        let prepared = Prepared { journal, header, layout, plan: &plan, marked: records[0].marked };
-        let (record, reads) = self.durable_record(&prepared, records)?;
-        let target = self.storage.target();
-        if self.checksum(target, Object::Target, &reads.untouched)? != record.untouched_crc {
-            return Err(Failure::Corrupt(
-                "the file does not hold what the broken step was reading".into(),
-            ));
-        }
-        #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::RewriteRecord) {
-            return self.run_steps(&prepared, record.step).and_then(|()| self.finish(&prepared));
-        }
-        self.write_step(&prepared, record.step, Some(&reads))?;
-        self.run_steps(&prepared, record.step + 1)?;
-        self.finish(&prepared)
+        Ok((program, layout))
     }
 
-    /// The farthest record whose saved blocks are whole.
-    fn durable_record(
+    /// Where to begin: the farthest record whose slot is whole.
+    fn resume(
         &mut self,
         prepared: &Prepared<'_, S::File>,
         records: &[Record],
-    ) -> Result<(Record, StepReads), Failure> {
+    ) -> Result<Resume, Failure> {
         let farthest = records[0];
         for &record in records.iter().filter(|record| record.step + 1 >= farthest.step) {
-            let step = prepared.plan.steps.get(record.step as usize);
+            let step = prepared.program.step(record.step);
             let step =
                 step.ok_or_else(|| Failure::Corrupt("a record is past its last step".into()))?;
-            let reads = prepared.plan.reads(step, prepared.header.block);
-            let start = prepared.layout.saved[self.slot(record.step)];
-            let saved = total(&reads.overwritten);
-            if saved > prepared.header.slot_len {
-                continue;
+            let (resume, begun) = match step {
+                ProgramStep::Shift { shift, .. } => self.resume_shift(prepared, record, shift)?,
+                ProgramStep::Write(_) => self.resume_write(prepared, record)?,
+            };
+            if let Some(resume) = resume {
+                return Ok(resume);
             }
-            let in_slot = start..start + saved;
-            let crc =
-                self.checksum(&prepared.journal, Object::Journal, std::slice::from_ref(&in_slot))?;
-            if crc == record.saved_crc {
-                return Ok((record, reads));
-            }
-            let target = self.storage.target();
-            if self.checksum(target, Object::Target, &reads.overwritten)? != record.saved_crc {
-                // Not torn before step k began, but damaged after: what step k overwrote is lost.
+            if begun {
+                // Not torn before the step began, but damaged after: what it overwrote is lost.
                 break;
             }
         }
         Err(Failure::Corrupt("the checksum of the blocks it saved does not match".into()))
+    }
+
+    /// The record, if its slot holds the map of data; and whether the shift has begun.
+    fn resume_shift(
+        &mut self,
+        prepared: &Prepared<'_, S::File>,
+        record: Record,
+        shift: Shift,
+    ) -> Result<(Option<Resume>, bool), Failure> {
+        let place = prepared.layout.saved[self.slot(record.step)];
+        let found = journal::read_map(&prepared.journal, place, prepared.header.slot_len);
+        let found = found.attempt(Object::Journal, "read", place, prepared.header.slot_len)?;
+        if let Some((map, crc)) = found
+            && crc == record.saved_crc
+        {
+            return Ok((Some(Resume { record, map, saved: Vec::new() }), true));
+        }
+        let now = journal::encode_map(&self.data_map(shift.offset)?);
+        Ok((None, crc32fast::hash(&now) != record.saved_crc))
+    }
+
+    /// The record, if its slot holds the blocks that it saved; and whether its step has begun.
+    fn resume_write(
+        &mut self,
+        prepared: &Prepared<'_, S::File>,
+        record: Record,
+    ) -> Result<(Option<Resume>, bool), Failure> {
+        let resume = |saved| Resume { record, map: DataMap::default(), saved };
+        if prepared.program.snapshot {
+            #[cfg(any(test, feature = "simulation"))]
+            if self.geometry.sabotage == Some(Sabotage::SnapshotIgnored) {
+                return Ok((Some(resume(Vec::new())), true));
+            }
+            let whole = std::iter::once(0..prepared.header.old_len).collect();
+            return Ok((Some(resume(whole)), true));
+        }
+        let Some(ProgramStep::Write([step])) = prepared.program.step(record.step) else {
+            return Ok((None, true));
+        };
+        let reads = prepared.program.plan.reads(step, prepared.header.block);
+        let start = prepared.layout.saved[self.slot(record.step)];
+        let saved = total(&reads.overwritten);
+        if saved > prepared.header.slot_len {
+            return Ok((None, false));
+        }
+        let in_slot = start..start + saved;
+        let crc =
+            self.checksum(&prepared.journal, Object::Journal, std::slice::from_ref(&in_slot))?;
+        let target = self.storage.target();
+        if crc != record.saved_crc {
+            let still_there = self.checksum(target, Object::Target, &reads.overwritten)?;
+            return Ok((None, still_there != record.saved_crc));
+        }
+        let untouched = sampled(&reads.untouched);
+        self.check_length(prepared, record.step)?;
+        if self.checksum(target, Object::Target, &untouched)? != record.untouched_crc {
+            return Err(Failure::Corrupt(
+                "the file does not hold what the broken step was reading".into(),
+            ));
+        }
+        Ok((Some(resume(reads.overwritten)), true))
+    }
+
+    /// Fails if others changed the length of the file while steps were being written.
+    fn check_length(&self, prepared: &Prepared<'_, S::File>, step: u64) -> Result<(), Failure> {
+        let program = prepared.program;
+        let len = self.storage.target().len().attempt(Object::Target, "measure", 0, 0)?;
+        let after_shifts = !program.opening.is_empty()
+            && step == program.opening.len() as u64
+            && len == program.base_len();
+        // A snapshot can be written to a file of any length, as an abort leaves it.
+        if len == program.working_len() || after_shifts || program.snapshot {
+            return Ok(());
+        }
+        Err(wrong_length(len, &prepared.header))
+    }
+
+    /// Finishes a shift, however far it got.
+    fn finish_shift(&self, shift: Shift, before: &DataMap, len_before: u64) -> Result<(), Failure> {
+        let target = self.storage.target();
+        let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
+        let now = self.data_map(shift.offset)?;
+        let again = shift.kind == ShiftKind::Insert;
+        #[cfg(any(test, feature = "simulation"))]
+        if self.geometry.sabotage == Some(Sabotage::ShiftRepeated) {
+            let _ = self.shift(shift);
+            return target.sync_all().attempt(Object::Target, "sync", 0, len);
+        }
+        match shift.repair(before, len_before, &now, len) {
+            Repair::Nothing => {}
+            Repair::Perform => self.shift(shift)?,
+            Repair::RemoveHole(offset) => {
+                self.shift(Shift { kind: ShiftKind::Collapse, offset, ..shift })?;
+                // The hole must be gone for good before another one opens.
+                target.sync_all().attempt(Object::Target, "sync", 0, len)?;
+                if again {
+                    self.shift(shift)?;
+                }
+            }
+            Repair::Cut(cut) => {
+                target.set_len(cut).attempt(Object::Target, "shorten", cut, len - cut)?;
+                target.sync_all().attempt(Object::Target, "sync", 0, len)?;
+                if again {
+                    self.shift(shift)?;
+                }
+            }
+            Repair::Impossible => {
+                return Err(Failure::Corrupt(format!(
+                    "the file ({len} bytes) is in no state that a broken shift of {} bytes at {} leaves: others changed it",
+                    shift.len, shift.offset
+                )));
+            }
+        }
+        target.sync_all().attempt(Object::Target, "sync", 0, len)
+    }
+
+    /// Takes a commit back after its commit point: only a snapshot still has all old contents.
+    fn restore(
+        &mut self,
+        journal: &S::File,
+        header: &Header,
+        farthest: Record,
+    ) -> Result<Recovery, Failure> {
+        if !header.snapshot || farthest.step >= header.step_count {
+            return Err(Failure::PastCommitPoint);
+        }
+        let (program, layout) = self.read_program(journal, header)?;
+        let (target, old_len, start) = (self.storage.target(), header.old_len, layout.saved[0]);
+        // Only what the commit writes: should this be cut short, recovery writes just that, and brings the new contents.
+        for range in program.plan.dirty_ranges() {
+            let blocks = |offset: u64| offset.min(old_len).next_multiple_of(header.block);
+            let range = range.start..blocks(range.end);
+            if range.is_empty() {
+                continue;
+            }
+            target.share(journal, start + range.start..start + range.end, range.start).attempt(
+                Object::Target,
+                "share blocks with the journal of",
+                range.start,
+                range.end - range.start,
+            )?;
+        }
+        target.set_len(old_len).attempt(Object::Target, "set the length of", 0, old_len)?;
+        self.roll_back(header)?;
+        Ok(Recovery::RolledBack)
     }
 
     /// Whether a journal without a header of its own may be needed: a commit marks its inode or, where that fails, says

@@ -25,6 +25,7 @@ use super::buffer::Buffer;
 use super::engine::Check;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::literals::Sources;
+use super::watch::Watch;
 use crate::pieces::{Piece, Source};
 use crate::storage::StorageFile;
 use crate::storage::replacement::Replacement;
@@ -44,10 +45,8 @@ pub(crate) struct Replace<'a, R> {
     pub replacement: &'a R,
     /// Most bytes written at a time.
     pub buffer: u64,
-    /// Told how many bytes were just written.
-    pub progress: &'a mut dyn FnMut(u64),
-    /// Asked before every write whether to go on.
-    pub proceed: Check<'a>,
+    /// Told how many bytes were just written; asked before the commit point whether to go on.
+    pub watch: Watch<'a>,
 }
 
 impl<R: Replacement> Replace<'_, R> {
@@ -99,6 +98,7 @@ impl<R: Replacement> Replace<'_, R> {
         file.sync_all().attempt(Object::Replacement, "sync", 0, work.len)?;
         // Writing may have taken long.
         check().map_err(changed)?;
+        self.watch.check()?;
         self.replacement.rename(file).attempt(Object::Replacement, "rename", 0, 0)
     }
 
@@ -121,17 +121,16 @@ impl<R: Replacement> Replace<'_, R> {
             buffer: Buffer::new(self.buffer.min(longest.max(work.bytes_to_write())) as usize),
             start: 0,
             filled: 0,
-            progress: &mut *self.progress,
-            proceed: &mut *self.proceed,
+            watch: &mut self.watch,
         };
         for part in &work.parts {
             match part.what {
                 What::Share(from) => {
                     writer.flush()?;
-                    (writer.proceed)().map_err(changed)?;
+                    writer.watch.check()?;
                     let done = self.replacement.share(file, from, part.destination, part.len);
                     let done = done.min(part.len);
-                    (writer.progress)(done);
+                    writer.watch.advance(done)?;
                     writer.push(&part.after(done), sources)?;
                 }
                 What::Zeros => {
@@ -316,17 +315,16 @@ impl<R: Replacement> Data<'_, R> {
 }
 
 /// Writes parts that follow each other together.
-struct Writer<'a, F> {
+struct Writer<'a, 'w, F> {
     file: &'a F,
     buffer: Buffer,
     /// Where the buffered bytes go.
     start: u64,
     filled: usize,
-    progress: &'a mut dyn FnMut(u64),
-    proceed: Check<'a>,
+    watch: &'a mut Watch<'w>,
 }
 
-impl<F: StorageFile> Writer<'_, F> {
+impl<F: StorageFile> Writer<'_, '_, F> {
     fn push(&mut self, part: &Part, sources: &impl Sources) -> Result<(), Failure> {
         let mut rest = *part;
         while rest.len > 0 {
@@ -359,11 +357,11 @@ impl<F: StorageFile> Writer<'_, F> {
 
     fn flush(&mut self) -> Result<(), Failure> {
         if self.filled > 0 {
-            (self.proceed)().map_err(changed)?;
+            self.watch.check()?;
             let len = self.filled as u64;
             let written = self.file.write_all_at(&self.buffer[..self.filled], self.start);
             written.attempt(Object::Replacement, "write", self.start, len)?;
-            (self.progress)(len);
+            self.watch.advance(len)?;
             self.start += len;
             self.filled = 0;
         }

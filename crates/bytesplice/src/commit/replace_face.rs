@@ -3,48 +3,72 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::candidate::{Surroundings, estimate};
+use super::choice::Survey;
 use super::failure::{Failure, IoFailure, Object};
 use super::plan::Geometry;
 use super::replace::{COPY_METADATA, CREATE, Replace, Work};
-use super::report::{self, ChosenStrategy, CommitPlan};
+use super::report::{CommitPlan, StrategyCost};
+use super::watch::Watch;
 use crate::pieces::Piece;
 use crate::storage::os;
 use crate::storage::replacement::OsReplacement;
 use crate::{CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy};
+
+/// Why a file without a name cannot be replaced.
+const NAMELESS: &str = "the file has no name that a new one could take";
 
 /// Planning and committing by a new file.
 impl SpliceFile {
     /// What a commit by replacing would do.
     pub(super) fn plan_to_replace(&self, synced: bool) -> Result<CommitPlan> {
         let pieces: Vec<Piece> = self.tree.iter().collect();
+        let mut costs = self.choose(&pieces, Strategy::Auto, synced, Survey::All)?.costs;
+        let cost = self.cost_of_replacing(&pieces, synced)?;
+        if let Some(reason) = cost.unavailable {
+            return Err(self.not_replaceable(reason));
+        }
+        costs.insert(costs.len().saturating_sub(1), cost.clone());
+        let reason = "it was asked for".into();
+        let old_len = self.original.len();
+        let plan = CommitPlan::new(&pieces, old_len, Some(&cost), reason, costs);
+        Ok(CommitPlan { breaks_hard_links: self.has_other_links()?, ..plan })
+    }
+
+    /// The costs of a commit by replacing.
+    pub(super) fn cost_of_replacing(&self, pieces: &[Piece], synced: bool) -> Result<StrategyCost> {
+        if self.unlinked {
+            return Ok(StrategyCost::unavailable(Strategy::Replace, NAMELESS.into()));
+        }
         let replacement = self.replacement(synced);
-        let (staying, moved, new) = report::shares(&pieces);
-        let cloned = staying > 0 && replacement.can_clone();
-        let work = Work::new(&replacement, &pieces, cloned)
+        let work = Work::new(&replacement, pieces, replacement.can_clone())
             .map_err(|failure| failure.into_error(&self.path, replacement.beside()))?;
-        Ok(CommitPlan {
-            strategy: ChosenStrategy::Replace,
-            old_len: self.original.len(),
-            new_len: work.len,
-            bytes_staying: staying,
-            bytes_moved: moved,
-            bytes_new: new,
+        let surroundings = Surroundings {
+            capabilities: Err("not looked at".into()),
+            free_space: u64::MAX,
+            cached_share: 1.0,
+            size_limit: None,
+            named: true,
+            synced,
+        };
+        let mut cost = StrategyCost {
             bytes_to_read: work.bytes_to_read(),
             bytes_to_write: work.bytes_to_write(),
-            bytes_to_journal: 0,
             // The target, the new file, the directory.
             fsyncs: if synced { 3 } else { 0 },
             extra_disk: work.bytes_to_write(),
+            longest_file: work.len,
             keeps_inode: false,
-            breaks_hard_links: self.has_other_links()?,
-            steps: 0,
-        })
+            ..StrategyCost::nothing(Strategy::Replace)
+        };
+        cost.estimate = estimate(&cost, &surroundings);
+        Ok(cost)
     }
 
     /// Commits by replacing. The caller holds the file exclusively and has made sure that it is unchanged.
     pub(super) fn commit_by_replacing(&mut self, options: CommitOptions<'_>) -> Result<()> {
         if self.unlinked {
-            return Err(self.not_replaceable("the file has no name".into()));
+            return Err(self.not_replaceable(NAMELESS.into()));
         }
         let replacement = self.replacement(options.durability == Durability::Synced);
         let met = replacement.meets_journal();
@@ -67,8 +91,7 @@ impl SpliceFile {
         let mut replace = Replace {
             replacement: &replacement,
             buffer: Geometry::REAL.buffer,
-            progress: &mut progress,
-            proceed: &mut || Ok(()),
+            watch: Watch { cancel: options.cancel, ..Watch::new(&mut progress) },
         };
         let outcome = replace.commit(&pieces, &*self, &mut || self.check_unchanged());
         let file = outcome.map_err(|failure| {

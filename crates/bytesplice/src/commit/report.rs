@@ -1,8 +1,8 @@
 use std::fmt;
+use std::time::Duration;
 
-use super::journal::Layout;
-use super::order::{self};
-use super::plan::{Geometry, Origin, Plan};
+use super::order;
+use crate::Strategy;
 use crate::pieces::{Piece, Source};
 
 /// What a commit would do, and cost. All sizes are bytes.
@@ -11,6 +11,8 @@ use crate::pieces::{Piece, Source};
 pub struct CommitPlan {
     /// The way that the commit takes.
     pub strategy: ChosenStrategy,
+    /// Why this one.
+    pub reason: String,
     /// Length of the file now.
     pub old_len: u64,
     /// Length of the new contents.
@@ -37,6 +39,8 @@ pub struct CommitPlan {
     pub breaks_hard_links: bool,
     /// How many steps can be redone one by one after a crash.
     pub steps: u64,
+    /// What every strategy would cost, or why it cannot be had.
+    pub costs: Vec<StrategyCost>,
 }
 
 /// The way that a commit takes.
@@ -45,13 +49,15 @@ pub struct CommitPlan {
 pub enum ChosenStrategy {
     /// There is nothing to commit.
     Nothing,
-    /// Journaled, with new bytes only: whatever is kept stays where it is.
-    NothingMoves,
-    /// Blocks are moved in place, step by step, with a journal.
+    /// Blocks are written in place, step by step, with a journal.
     Journaled,
+    /// Blocks are written in place, with a journal that shares the old ones.
+    Snapshot,
+    /// Extents are shifted, with a journal; what is left is written in place.
+    Extents,
     /// A new file takes the name of the old one.
     Replace,
-    /// Blocks are moved in place without a journal.
+    /// Blocks are written in place without a journal.
     Direct,
 }
 
@@ -59,84 +65,104 @@ impl fmt::Display for ChosenStrategy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.pad(match self {
             Self::Nothing => "nothing",
-            Self::NothingMoves => "nothing-moves",
             Self::Journaled => "journaled",
+            Self::Snapshot => "snapshot",
+            Self::Extents => "extents",
             Self::Replace => "replace",
             Self::Direct => "direct",
         })
     }
 }
 
-impl CommitPlan {
-    /// The costs of carrying out `plan`, made from `pieces`.
-    pub(super) fn new(
-        plan: &Plan,
-        pieces: &[Piece],
-        geometry: Geometry,
-        direct: bool,
-        synced: bool,
-    ) -> Self {
-        let strategy = match (plan.is_nothing(), direct) {
-            (true, _) => ChosenStrategy::Nothing,
-            (false, true) => ChosenStrategy::Direct,
-            (false, false) if plan.nothing_moves() => ChosenStrategy::NothingMoves,
-            (false, false) => ChosenStrategy::Journaled,
-        };
-        let saved = if direct { Vec::new() } else { plan.saved_per_step(geometry.block) };
-        let saved_in_all: u64 = saved.iter().sum();
-        let journal = match strategy {
-            ChosenStrategy::NothingMoves | ChosenStrategy::Journaled => Layout::new(
-                geometry.page,
-                plan.runs.len() as u64,
-                plan.literal_len,
-                plan.slot_len(geometry.block),
-            ),
-            ChosenStrategy::Nothing | ChosenStrategy::Replace | ChosenStrategy::Direct => None,
-        };
-        let steps = plan.steps.len() as u64;
-        let kept: u64 = plan
-            .runs
-            .iter()
-            .filter(|run| matches!(run.origin, Origin::Kept(_)))
-            .map(|run| run.len)
-            .sum();
-        let shrinking = u64::from(plan.new_len < plan.old_len);
-        let (staying, moved, new) = shares(pieces);
+/// What a strategy would cost for one commit. All sizes are bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StrategyCost {
+    /// The strategy; never [`Strategy::Auto`].
+    pub strategy: Strategy,
+    /// Why it cannot be had here; all costs are then zero.
+    pub unavailable: Option<String>,
+    /// Bytes read from the file and from the sources of new bytes.
+    pub bytes_to_read: u64,
+    /// Bytes written to the file.
+    pub bytes_to_write: u64,
+    /// Bytes written to the journal.
+    pub bytes_to_journal: u64,
+    /// How often the commit waits for the disk.
+    pub fsyncs: u64,
+    /// Disk space that the commit takes until it is done, beside the new contents.
+    pub extra_disk: u64,
+    /// The length of the longest file that it needs, for a while.
+    pub longest_file: u64,
+    /// How many steps can be redone one by one after a crash.
+    pub steps: u64,
+    /// Whether the file keeps its inode, and with it its hard links.
+    pub keeps_inode: bool,
+    /// A rough guess, to be compared with those of the others. It knows nothing of this very disk.
+    pub estimate: Duration,
+}
+
+impl StrategyCost {
+    /// No cost at all.
+    pub(super) fn nothing(strategy: Strategy) -> Self {
         Self {
             strategy,
-            old_len: plan.old_len,
-            new_len: plan.new_len,
-            bytes_staying: staying,
-            bytes_moved: moved,
-            bytes_new: new,
-            bytes_to_read: kept + saved_in_all + plan.literal_len,
-            bytes_to_write: plan.bytes_to_write(),
-            bytes_to_journal: journal
-                .map_or(0, |journal| journal.saved[0] + saved_in_all + (steps + 1) * geometry.page),
-            fsyncs: match strategy {
-                _ if !synced => 0,
-                ChosenStrategy::Nothing | ChosenStrategy::Replace => 0,
-                ChosenStrategy::Direct => 1,
-                // The journal, its directory, the mark; record and blocks of each step; END, the length, the mark,
-                // the directory again.
-                ChosenStrategy::NothingMoves | ChosenStrategy::Journaled => {
-                    3 + 2 * steps + 3 + shrinking
-                }
-            },
-            extra_disk: journal.map_or(0, |journal| journal.len),
+            unavailable: None,
+            bytes_to_read: 0,
+            bytes_to_write: 0,
+            bytes_to_journal: 0,
+            fsyncs: 0,
+            extra_disk: 0,
+            longest_file: 0,
+            steps: 0,
             keeps_inode: true,
-            breaks_hard_links: false,
-            steps,
+            estimate: Duration::ZERO,
         }
     }
 
-    /// Bytes that a commit reports as done by and by.
-    pub(super) fn bytes_of_progress(plan: &Plan, geometry: Geometry, direct: bool) -> u64 {
-        let written = plan.bytes_to_write();
-        if direct {
-            return written;
+    /// A strategy that cannot be had.
+    pub(super) fn unavailable(strategy: Strategy, reason: String) -> Self {
+        Self { unavailable: Some(reason), ..Self::nothing(strategy) }
+    }
+}
+
+impl CommitPlan {
+    /// The plan that takes the way that `cost` is about; nothing if there is nothing to do.
+    pub(super) fn new(
+        pieces: &[Piece],
+        old_len: u64,
+        cost: Option<&StrategyCost>,
+        reason: String,
+        costs: Vec<StrategyCost>,
+    ) -> Self {
+        let nothing = StrategyCost::nothing(Strategy::Auto);
+        let cost = cost.unwrap_or(&nothing);
+        let (staying, moved, new) = shares(pieces);
+        Self {
+            strategy: match cost.strategy {
+                Strategy::Auto => ChosenStrategy::Nothing,
+                Strategy::Journaled => ChosenStrategy::Journaled,
+                Strategy::Snapshot => ChosenStrategy::Snapshot,
+                Strategy::Extents => ChosenStrategy::Extents,
+                Strategy::Replace => ChosenStrategy::Replace,
+                Strategy::Direct => ChosenStrategy::Direct,
+            },
+            reason,
+            old_len,
+            new_len: staying + moved + new,
+            bytes_staying: staying,
+            bytes_moved: moved,
+            bytes_new: new,
+            bytes_to_read: cost.bytes_to_read,
+            bytes_to_write: cost.bytes_to_write,
+            bytes_to_journal: cost.bytes_to_journal,
+            fsyncs: cost.fsyncs,
+            extra_disk: cost.extra_disk,
+            keeps_inode: cost.keeps_inode,
+            breaks_hard_links: false,
+            steps: cost.steps,
+            costs,
         }
-        written + plan.literal_len + plan.saved_per_step(geometry.block).iter().sum::<u64>()
     }
 }
 

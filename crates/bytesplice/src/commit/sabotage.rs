@@ -44,6 +44,14 @@ pub enum Sabotage {
     MarkBeforeJournal,
     /// The journal is removed before the mark is.
     JournalRemovedBeforeMark,
+    /// A shift of extents is not synced before the next record says it is done.
+    NoShiftSync,
+    /// Recovery performs a shift again, however far it got.
+    ShiftRepeated,
+    /// Recovery reads the half-written file instead of the snapshot.
+    SnapshotIgnored,
+    /// The gap of a hop is one block, and nothing is saved.
+    GapTooSmall,
     /// A replacement takes the name before it is synced.
     RenameBeforeSync,
     /// The directory is not synced after a replacement took the name.
@@ -52,7 +60,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -74,6 +82,10 @@ impl Sabotage {
         Self::GrowLate,
         Self::MarkBeforeJournal,
         Self::JournalRemovedBeforeMark,
+        Self::NoShiftSync,
+        Self::ShiftRepeated,
+        Self::SnapshotIgnored,
+        Self::GapTooSmall,
         Self::RenameBeforeSync,
         Self::NoDirectorySyncAfterRename,
     ];

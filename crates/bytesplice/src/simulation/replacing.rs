@@ -3,6 +3,7 @@
 use super::{Case, Edits, Expected, Memory, Report, recover as recover_all};
 use crate::commit::failure::{Attempt, Failure, Object, Stage};
 use crate::commit::replace::Replace;
+use crate::commit::watch::Watch;
 use crate::pieces::Piece;
 use crate::storage::replacement::Replacement;
 use crate::storage::simulated::{Fault, SimulatedReplacement, SimulatedStorage, Wreck};
@@ -25,7 +26,11 @@ impl Case {
         if let Some(range) = &self.written_by_others {
             on_disk[range.clone()].fill(b'?');
         }
-        let wreck = Wreck::fresh(on_disk, self.markable);
+        let mut contents = self.sparse(on_disk);
+        if let Some(range) = &self.written_by_others {
+            contents.fill_in(range.start, range.end);
+        }
+        let wreck = Wreck::fresh(contents, self.markable);
         let mut storage = SimulatedStorage::boot(&wreck, self.sabotage, Fault::None);
         if let Some(range) = &self.written_by_others {
             let written =
@@ -37,7 +42,7 @@ impl Case {
         let journaled = self.chance.below(4);
         for (number, edits) in self.edits.iter().enumerate() {
             let outcome = if self.edits.len() == 2 && journaled == number as u64 {
-                edits.commit(&storage, self.geometry, 1000 + number as u64)
+                edits.commit(&storage, self.geometry, self.way, 1000 + number as u64)
             } else {
                 edits.replace(&storage, self.geometry.buffer, self.chance.below(2) == 0)
             };
@@ -58,7 +63,7 @@ impl Case {
     fn replace_with_fault(&mut self, report: &mut Report) -> Result<(), String> {
         let edits = &self.edits[0];
         let clones = self.chance.below(2) == 0;
-        let wreck = Wreck::fresh(self.old.clone(), self.markable);
+        let wreck = Wreck::fresh(self.sparse(self.old.clone()), self.markable);
         let rehearsal = SimulatedStorage::boot(&wreck, None, Fault::None);
         let rehearsed = edits.replace(&rehearsal, self.geometry.buffer, clones);
         rehearsed.map_err(|failure| format!("rehearsal: {failure:?}"))?;
@@ -104,12 +109,9 @@ impl Edits {
         let seen = storage.seen();
         let sources = Memory { original: seen.contents().to_vec().into(), added: &self.added };
         let replacement = SimulatedReplacement { storage, clones };
-        let mut replace = Replace {
-            replacement: &replacement,
-            buffer,
-            progress: &mut |_| {},
-            proceed: &mut || Ok(()),
-        };
+        let mut unwatched = |_| {};
+        let watch = Watch::new(&mut unwatched);
+        let mut replace = Replace { replacement: &replacement, buffer, watch };
         replace.commit(&pieces, &sources, &mut || Ok(())).map(drop)
     }
 }

@@ -4,12 +4,16 @@
 //! generic over it: [`os`] is the real thing, [`simulated`] forgets what was not synced.
 
 use std::io;
+use std::ops::Range;
 
+pub(crate) mod capabilities;
+pub(crate) mod extents;
 mod metadata;
 pub(crate) mod os;
 pub(crate) mod replacement;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod simulated;
+mod write_behind;
 
 /// A file that is read and written at offsets. Offsets and lengths are bytes.
 pub(crate) trait StorageFile {
@@ -34,8 +38,29 @@ pub(crate) trait StorageFile {
     /// Makes contents, length and marks durable (fsync).
     fn sync_all(&self) -> io::Result<()>;
 
+    /// Opens a gap of zeros; offset and length are whole blocks, the offset lies within the file. Not atomic: a failure
+    /// or a crash may leave it half done.
+    fn insert_range(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// Takes bytes out; offset and length are whole blocks, the file goes on behind them. Not atomic either.
+    fn collapse_range(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// Makes a hole of whole blocks within the file.
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// What lies between the holes from `start` to the end of the file, ascending.
+    fn data_ranges(&self, start: u64) -> io::Result<Vec<Range<u64>>>;
+
+    /// Lets this file share the blocks of a range of `source` from `offset` on. All are whole blocks, but that the range
+    /// may end with its file.
+    fn share(&self, source: &Self, range: Range<u64>, offset: u64) -> io::Result<()>;
+
     /// Drops what is cached and clean, so that reads come from the disk. A hint: it cannot fail.
     fn forget_cached(&self);
+
+    /// Lets the system begin to write the range to the disk, so that the next sync has less to wait for. A hint: it
+    /// cannot fail, and promises nothing.
+    fn start_writing(&self, offset: u64, len: u64);
 
     /// Tells the system that the range will be read soon. A hint: it cannot fail.
     fn will_read(&self, offset: u64, len: u64);

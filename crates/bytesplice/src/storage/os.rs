@@ -3,13 +3,15 @@
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::{InodeIdentity, Mark, Storage, StorageFile};
+use super::write_behind::WriteBehind;
+use super::{InodeIdentity, Mark, Storage, StorageFile, extents};
 
 /// Longest file name on all supported systems, in bytes.
 const NAME_MAX: usize = 255;
@@ -27,12 +29,13 @@ pub(crate) struct OsStorage {
 pub(crate) struct OsFile {
     file: Arc<File>,
     synced: bool,
+    write_behind: WriteBehind,
 }
 
 impl OsFile {
     /// The file; without `synced` its syncs do nothing.
     pub fn new(file: Arc<File>, synced: bool) -> Self {
-        Self { file, synced }
+        Self { file, synced, write_behind: WriteBehind::default() }
     }
 
     /// The open file.
@@ -61,7 +64,7 @@ impl OsStorage {
             }
             xattr::Value::Absent | xattr::Value::Unsupported => beside,
         };
-        Ok(Self { target: OsFile { file, synced }, journal, synced })
+        Ok(Self { target: OsFile::new(file, synced), journal, synced })
     }
 
     /// Where the journal is, or would be.
@@ -87,12 +90,26 @@ impl OsStorage {
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         match options.custom_flags(flags.bits().cast_signed()).open(&self.journal) {
             Ok(file) if file.metadata()?.is_file() => {
-                Ok(Some(OsFile { file: Arc::new(file), synced: self.synced }))
+                Ok(Some(OsFile::new(Arc::new(file), self.synced)))
             }
             Ok(_) => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl OsFile {
+    /// For file systems that have no holes.
+    fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {
+        let zeros = vec![0; len.min(1 << 20) as usize];
+        let mut written = 0;
+        while written < len {
+            let part = &zeros[..(len - written).min(zeros.len() as u64) as usize];
+            self.write_all_at(part, offset + written)?;
+            written += part.len() as u64;
+        }
+        Ok(())
     }
 }
 
@@ -134,8 +151,39 @@ impl StorageFile for OsFile {
         if self.synced { self.file.sync_all() } else { Ok(()) }
     }
 
+    fn insert_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        refuse_past_limit(self.len()?.saturating_add(len))?;
+        extents::insert_range(&self.file, offset, len)
+    }
+
+    fn collapse_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        extents::collapse_range(&self.file, offset, len)
+    }
+
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        match extents::punch_hole(&self.file, offset, len) {
+            Err(error) if extents::is_refusal(&error) => self.write_zeros(offset, len),
+            outcome => outcome,
+        }
+    }
+
+    fn data_ranges(&self, start: u64) -> io::Result<Vec<Range<u64>>> {
+        extents::data_ranges(&self.file, start)
+    }
+
+    fn share(&self, source: &Self, range: Range<u64>, offset: u64) -> io::Result<()> {
+        refuse_past_limit(offset.saturating_add(range.end - range.start))?;
+        extents::clone_range(&source.file, range, &self.file, offset)
+    }
+
     fn forget_cached(&self) {
         advice::forget_cached(&self.file);
+    }
+
+    fn start_writing(&self, offset: u64, len: u64) {
+        if self.synced {
+            self.write_behind.start(&self.file, offset, len);
+        }
     }
 
     fn will_read(&self, offset: u64, len: u64) {
@@ -182,7 +230,7 @@ impl Storage for OsStorage {
             .create_new(true)
             .mode(0o600)
             .open(&self.journal)?;
-        Ok(OsFile { file: Arc::new(file), synced: self.synced })
+        Ok(OsFile::new(Arc::new(file), self.synced))
     }
 
     fn open_journal(&self) -> io::Result<Option<OsFile>> {

@@ -8,6 +8,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::capabilities::Capabilities;
+use super::extents;
 use super::metadata::{self, Mark};
 use super::os::{self, OsFile};
 use super::{StorageFile, os::OsStorage};
@@ -57,6 +59,9 @@ pub(crate) trait Replacement {
     fn sync_directory(&self) -> io::Result<()>;
 }
 
+/// What the file system is asked to share to find out whether it can.
+const CLONED_BLOCK: u64 = 4096;
+
 /// A real file, and the new one beside it.
 pub(crate) struct OsReplacement {
     target: OsFile,
@@ -94,9 +99,10 @@ impl OsReplacement {
         Ok(storage.has_traces()?.then(|| storage.journal_path().into()))
     }
 
-    /// Whether the target can probably be cloned. Nothing is changed to find out.
+    /// Whether the target can probably be cloned.
     pub fn can_clone(&self) -> bool {
-        sharing::is_likely(self.target.file())
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        Capabilities::of(directory, CLONED_BLOCK).is_ok_and(|capabilities| capabilities.shares)
     }
 
     fn open_directory(&self) -> io::Result<File> {
@@ -188,8 +194,9 @@ impl Replacement for OsReplacement {
     }
 
     fn clear(&self, file: &OsFile, range: Range<u64>) -> io::Result<()> {
-        if holes::punch(file.file(), &range)? {
-            return Ok(());
+        match extents::punch_hole(file.file(), range.start, range.end - range.start) {
+            Err(error) if extents::is_refusal(&error) => {}
+            outcome => return outcome,
         }
         let zeros = vec![0; (range.end - range.start).min(1 << 20) as usize];
         let mut at = range.start;
@@ -244,20 +251,8 @@ mod sharing {
     use std::fs::File;
     use std::io;
 
-    use rustix::fs::{copy_file_range, fstatfs, ioctl_ficlone};
+    use rustix::fs::{copy_file_range, ioctl_ficlone};
     use rustix::io::Errno;
-
-    const BTRFS: u64 = 0x9123_683e;
-    const XFS: u64 = 0x5846_5342;
-
-    /// Asks by the kind of the file system and then, where the descriptor is writable, by a clone of the file onto
-    /// itself, which changes nothing: file systems that can clone refuse it as an overlap.
-    pub fn is_likely(file: &File) -> bool {
-        #[allow(clippy::unnecessary_cast, reason = "the type differs between machines")]
-        let kind = fstatfs(file).map(|found| found.f_type as u64 & 0xffff_ffff);
-        matches!(kind, Ok(BTRFS | XFS))
-            && !matches!(ioctl_ficlone(file, file), Err(Errno::OPNOTSUPP | Errno::NOTTY))
-    }
 
     pub fn clone_contents(from: &File, to: &File) -> io::Result<bool> {
         match ioctl_ficlone(to, from) {
@@ -290,10 +285,6 @@ mod sharing {
     use std::fs::File;
     use std::io;
 
-    pub fn is_likely(_file: &File) -> bool {
-        false
-    }
-
     pub fn clone_contents(_from: &File, _to: &File) -> io::Result<bool> {
         Ok(false)
     }
@@ -310,7 +301,7 @@ mod holes {
     use std::io;
     use std::ops::Range;
 
-    use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+    use rustix::fs::{SeekFrom, seek};
     use rustix::io::Errno;
 
     pub fn data_after(file: &File, offset: u64) -> io::Result<Option<Range<u64>>> {
@@ -323,16 +314,6 @@ mod holes {
         };
         Ok(Some(start..seek(file, SeekFrom::Hole(start))?))
     }
-
-    pub fn punch(file: &File, range: &Range<u64>) -> io::Result<bool> {
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let len = range.end - range.start;
-        match rustix::io::retry_on_intr(|| fallocate(file, flags, range.start, len)) {
-            Ok(()) => Ok(true),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -343,9 +324,5 @@ mod holes {
 
     pub fn data_after(_file: &File, offset: u64) -> io::Result<Option<Range<u64>>> {
         Ok(Some(offset..u64::MAX))
-    }
-
-    pub fn punch(_file: &File, _range: &Range<u64>) -> io::Result<bool> {
-        Ok(false)
     }
 }

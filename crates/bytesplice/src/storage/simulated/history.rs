@@ -1,6 +1,8 @@
 //! What happened on a simulated disk, and what a crash may leave of it.
 
+use super::contents::Contents;
 use super::{Chance, SECTOR};
+use crate::commit::shift::Shift;
 
 /// A boot and all operations after it, from which the state after a crash at any of them can be drawn.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl CrashPoint<'_> {
                 let synced = |operation: &Operation| match operation {
                     Operation::Write { file: other, .. }
                     | Operation::SetLen { file: other, .. } => file == other,
+                    Operation::Shift { .. } | Operation::Punch { .. } => *file == target,
                     Operation::SetMark(_) => *file == target && *all,
                     _ => false,
                 };
@@ -107,6 +110,7 @@ impl CrashPoint<'_> {
                         if start >= end || (!torn && chance.below(16) >= odds) {
                             continue;
                         }
+                        contents.fill_in(start, end);
                         let place = &mut contents[start..end];
                         match torn.then(|| chance.below(3)) {
                             None => place.copy_from_slice(&sector[..end - start]),
@@ -132,7 +136,7 @@ impl CrashPoint<'_> {
                 Operation::SetLen { file, len } => {
                     if chance.below(16) < odds.max(1) {
                         let old = image.file(*file).len();
-                        image.file(*file).resize(*len, 0);
+                        image.file(*file).resize(*len);
                         if stale && *file > 1 && *len > old {
                             let older = image.files[file - 1].clone();
                             let end = older.len().min(*len);
@@ -140,6 +144,14 @@ impl CrashPoint<'_> {
                                 image.files[*file][old..end].copy_from_slice(&older[old..end]);
                             }
                         }
+                    }
+                }
+                Operation::Shift { shift, reached } => {
+                    // None of it, all that was done, or less.
+                    if chance.below(16) < odds {
+                        let reached = (chance.below(3) > 0).then(|| chance.bits()).or(*reached);
+                        let target = image.target;
+                        image.file(target).shift(*shift, reached);
                     }
                 }
                 other => {
@@ -178,13 +190,18 @@ pub(crate) struct Wreck {
 
 impl Wreck {
     /// A disk with one file and no journal.
-    pub fn fresh(contents: Vec<u8>, markable: bool) -> Self {
+    pub fn fresh(contents: Contents, markable: bool) -> Self {
         Self { image: Image { files: vec![contents], ..Image::default() }, markable }
     }
 
     /// What the target holds.
     pub fn contents(&self) -> &[u8] {
         &self.image.files[self.image.target]
+    }
+
+    /// Where the target has data.
+    pub fn data_ranges(&self) -> Vec<std::ops::Range<u64>> {
+        self.image.files[self.image.target].data_ranges(0)
     }
 
     /// Whether neither a journal nor a mark nor an unfinished replacement is there.
@@ -200,16 +217,39 @@ pub(super) type FileNumber = usize;
 /// A logged change or sync.
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
-    Write { file: FileNumber, first: usize, bytes: Vec<u8> },
-    SetLen { file: FileNumber, len: usize },
+    Write {
+        file: FileNumber,
+        first: usize,
+        bytes: Vec<u8>,
+    },
+    SetLen {
+        file: FileNumber,
+        len: usize,
+    },
+    /// Extents of the target shifted: all, or up to somewhere.
+    Shift {
+        shift: Shift,
+        reached: Option<u64>,
+    },
+    /// A hole in the target.
+    Punch {
+        start: usize,
+        end: usize,
+    },
     SetMark(Option<u64>),
     Create(FileNumber),
     Remove,
     CreateReplacement(FileNumber),
     RemoveReplacement,
     Rename(FileNumber),
-    Sync { file: FileNumber, all: bool },
-    SyncFailed { file: FileNumber, seed: u64 },
+    Sync {
+        file: FileNumber,
+        all: bool,
+    },
+    SyncFailed {
+        file: FileNumber,
+        seed: u64,
+    },
     SyncDirectory,
 }
 
@@ -217,7 +257,7 @@ pub(super) enum Operation {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Image {
     /// Contents by file number.
-    pub files: Vec<Vec<u8>>,
+    pub files: Vec<Contents>,
     /// The file that the target's name leads to.
     pub target: FileNumber,
     /// The file that the name of the unfinished replacement leads to.
@@ -228,9 +268,10 @@ pub(super) struct Image {
 }
 
 impl Image {
-    pub fn file(&mut self, file: FileNumber) -> &mut Vec<u8> {
+    pub fn file(&mut self, file: FileNumber) -> &mut Contents {
         if self.files.len() <= file {
-            self.files.resize(file + 1, Vec::new());
+            let empty = self.files.first().map_or_else(Contents::default, Contents::sibling);
+            self.files.resize(file + 1, empty);
         }
         &mut self.files[file]
     }
@@ -241,9 +282,12 @@ impl Image {
                 let contents = self.file(*file);
                 let start = (first * SECTOR).min(contents.len());
                 let end = (first * SECTOR + bytes.len()).min(contents.len());
+                contents.fill_in(start, end);
                 contents[start..end].copy_from_slice(&bytes[..end - start]);
             }
-            Operation::SetLen { file, len } => self.file(*file).resize(*len, 0),
+            Operation::SetLen { file, len } => self.file(*file).resize(*len),
+            Operation::Shift { shift, reached } => self.file(self.target).shift(*shift, *reached),
+            Operation::Punch { start, end } => self.file(self.target).punch(*start, *end),
             Operation::SetMark(mark) => self.mark = *mark,
             Operation::Create(file) => self.journal = Some(*file),
             Operation::Remove => self.journal = None,

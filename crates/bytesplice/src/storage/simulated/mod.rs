@@ -6,9 +6,12 @@
 //! - a write of part of a sector writes the whole sector; the sector in flight may be torn: half new, or garbage;
 //! - what was written past the durable end of a file is lost; a gap reads as zeros, in a new journal also as what an
 //!   older one held there (where inodes can be marked);
+//! - a shift of extents may be there wholly, not at all, or up to any extent; a punched hole wholly or not at all; blocks
+//!   that are shared are as durable as if they were written;
 //! - a sync that fails makes some of the writes durable and forgets the rest, and the next one succeeds.
 
 mod chance;
+mod contents;
 mod history;
 mod replacement;
 
@@ -18,12 +21,14 @@ use std::ops::Range;
 use std::rc::Rc;
 
 pub(crate) use chance::Chance;
+pub(crate) use contents::Contents;
 pub(crate) use history::{CrashPoint, History, Wreck};
 use history::{FileNumber, Image, Operation};
 pub(crate) use replacement::SimulatedReplacement;
 
 use super::{InodeIdentity, Mark, Storage, StorageFile};
 use crate::commit::sabotage::Sabotage;
+use crate::commit::shift::{Shift, ShiftKind};
 
 /// Bytes per sector of the simulated disk.
 pub(crate) const SECTOR: usize = 16;
@@ -147,8 +152,9 @@ impl Disk {
         let end = offset + bytes.len();
         let longer = end > contents.len();
         if longer {
-            contents.resize(end, 0);
+            contents.resize(end);
         }
+        contents.fill_in(offset, end);
         contents[offset..end].copy_from_slice(bytes);
         // Whole sectors, as the disk writes them; the end of the file cuts the last one short.
         let first = offset / SECTOR;
@@ -162,6 +168,19 @@ impl Disk {
 }
 
 impl SimulatedFile {
+    /// Shifts extents of the target; a failure leaves some of them where they were.
+    fn shift(&self, shift: Shift) -> io::Result<()> {
+        let mut disk = self.disk.borrow_mut();
+        let end = shift.offset + if shift.kind == ShiftKind::Collapse { shift.len } else { 0 };
+        if self.file != disk.seen.target || end >= disk.seen.file(self.file).len() as u64 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let fails = disk.fails();
+        let reached = fails.then(|| disk.attempts as u64 * 0x9E37_79B9);
+        disk.perform(Operation::Shift { shift, reached });
+        if fails { Err(io::Error::other("injected failure")) } else { Ok(()) }
+    }
+
     fn sync(&self, all: bool) -> io::Result<()> {
         let mut disk = self.disk.borrow_mut();
         let committing = disk.seen.mark.is_some();
@@ -172,6 +191,9 @@ impl SimulatedFile {
             Some(Sabotage::NoInitialSync) => of_target && all && committing,
             Some(Sabotage::NoFinalSync) => of_target && all && !committing,
             Some(Sabotage::NoStepSync) => of_target && !all,
+            Some(Sabotage::NoShiftSync) => {
+                of_target && matches!(disk.log.last(), Some(Operation::Shift { .. }))
+            }
             Some(Sabotage::NoPreparedSync) => of_journal && all,
             Some(Sabotage::NoRecordSync) => of_journal && !all,
             Some(Sabotage::RenameBeforeSync) => of_replacement,
@@ -257,6 +279,37 @@ impl StorageFile for SimulatedFile {
         Ok(())
     }
 
+    fn insert_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.shift(Shift { kind: ShiftKind::Insert, offset, len })
+    }
+
+    fn collapse_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.shift(Shift { kind: ShiftKind::Collapse, offset, len })
+    }
+
+    fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
+        let mut disk = self.disk.borrow_mut();
+        if disk.fails() {
+            return Err(io::Error::other("injected failure"));
+        }
+        disk.perform(Operation::Punch { start: offset as usize, end: (offset + len) as usize });
+        Ok(())
+    }
+
+    fn data_ranges(&self, start: u64) -> io::Result<Vec<Range<u64>>> {
+        Ok(self.disk.borrow_mut().seen.file(self.file).data_ranges(start))
+    }
+
+    fn share(&self, source: &Self, range: Range<u64>, offset: u64) -> io::Result<()> {
+        let mut disk = self.disk.borrow_mut();
+        if disk.fails() {
+            return Err(io::Error::other("injected failure"));
+        }
+        let bytes = disk.seen.file(source.file)[range.start as usize..range.end as usize].to_vec();
+        disk.write(self.file, &bytes, offset as usize);
+        Ok(())
+    }
+
     fn sync_data(&self) -> io::Result<()> {
         self.sync(false)
     }
@@ -276,6 +329,8 @@ impl StorageFile for SimulatedFile {
             *disk.seen.file(self.file) = std::mem::take(end.durable.file(self.file));
         }
     }
+
+    fn start_writing(&self, _offset: u64, _len: u64) {}
 
     fn will_read(&self, _offset: u64, _len: u64) {}
 }

@@ -61,7 +61,7 @@ impl Replacement for SimulatedReplacement<'_> {
     }
 
     fn data_after(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
-        Ok(Some(offset..u64::MAX))
+        Ok(self.target().data_ranges(offset)?.into_iter().next())
     }
 
     fn clear(&self, file: &SimulatedFile, range: Range<u64>) -> io::Result<()> {

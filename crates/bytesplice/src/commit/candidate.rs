@@ -1,0 +1,228 @@
+use std::time::Duration;
+
+use super::journal::{Layout, TRIAL_BLOCKS};
+use super::plan::{Geometry, Plan};
+use super::program::{Program, Subject};
+use super::report::StrategyCost;
+use crate::Strategy;
+use crate::pieces::Piece;
+use crate::storage::capabilities::Capabilities;
+
+/// A strategy, worked out for one commit.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    /// What is done.
+    pub method: Method,
+    /// The pieces that make up the new bytes of the journal, in order.
+    pub literals: Vec<Piece>,
+    /// What it costs.
+    pub cost: StrategyCost,
+}
+
+/// What a candidate does.
+#[derive(Debug)]
+pub(crate) enum Method {
+    /// With a journal.
+    Program(Program),
+    /// Without.
+    Direct(Plan),
+}
+
+/// What the choice depends on, beside the edits.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// What the file system can do, or why that could not be found out.
+    pub capabilities: Result<Capabilities, String>,
+    /// Bytes that are free there.
+    pub free_space: u64,
+    /// Which share of what moves is in the page cache.
+    pub cached_share: f64,
+    /// Longest file that the process may write, if there is a limit.
+    pub size_limit: Option<u64>,
+    /// Whether the file has a name beside which a journal can lie.
+    pub named: bool,
+    /// Whether the commit waits for the disk.
+    pub synced: bool,
+}
+
+/// A program that moves less is committed by the plain journal without looking further: nothing else is much faster.
+pub(crate) const SMALL: u64 = 4 << 20;
+
+// What a commit is estimated with: seconds, measured on a virtual disk. Only their ratios matter.
+const WRITE: f64 = 1.0 / 1.5e9;
+/// The journal's slots are written again and again, and stay in the cache.
+const JOURNAL: f64 = 1.0 / 3e9;
+const COLD_READ: f64 = 1.0 / 1e9;
+const FSYNC: f64 = 0.002;
+const SHIFT: f64 = 0.005;
+const SNAPSHOT: f64 = 0.004;
+/// Shifts drop what is cached behind them, and whoever reads next pays for it.
+const CACHE_LOSS: f64 = 1.0 / 8e9;
+/// Parts that a shift brings to their place must be worth its syncs.
+const WORTHWHILE: u64 = 8 << 20;
+/// Disk space that is left alone.
+const SPARE_SPACE: u64 = 16 << 20;
+
+impl Subject<'_> {
+    /// One strategy worked out; or why it cannot be had. `Auto` is no strategy of its own.
+    pub fn candidate(
+        &self,
+        strategy: Strategy,
+        surroundings: &Surroundings,
+    ) -> Result<Candidate, String> {
+        if !surroundings.named && strategy != Strategy::Direct {
+            return Err("the file has no name beside which a journal could lie".into());
+        }
+        let capabilities = || surroundings.capabilities.as_ref().map_err(Clone::clone);
+        match strategy {
+            Strategy::Auto | Strategy::Journaled => {
+                let (program, literals) = self.journaled();
+                Ok(self.priced(Strategy::Journaled, program, literals, surroundings))
+            }
+            Strategy::Snapshot => {
+                if !capabilities()?.shares {
+                    return Err("the file system cannot share blocks between files".into());
+                }
+                let (program, literals) = self.with_snapshot();
+                let candidate = self.priced(strategy, program, literals, surroundings);
+                candidate.within(surroundings)
+            }
+            Strategy::Extents => {
+                if !capabilities()?.shifts {
+                    return Err("the file system cannot shift extents".into());
+                }
+                let programs = [self.by_shifts(WORTHWHILE), self.by_shifts(1), self.by_hop()];
+                let candidates = programs.into_iter().flatten().map(|(program, literals)| {
+                    self.priced(strategy, program, literals, surroundings)
+                });
+                let cheapest = candidates.min_by_key(|candidate| candidate.cost.estimate);
+                let cheapest = cheapest.unwrap_or_else(|| {
+                    // No extents change their place: there is nothing to shift.
+                    let (program, literals) = self.journaled();
+                    self.priced(strategy, program, literals, surroundings)
+                });
+                cheapest.within(surroundings)
+            }
+            // Nothing is done in place: see `SpliceFile::cost_of_replacing`.
+            Strategy::Replace => Err("it does not work in place".into()),
+            Strategy::Direct => {
+                let (program, literals) = self.journaled();
+                Ok(self.priced_directly(program.plan, literals, surroundings))
+            }
+        }
+    }
+
+    /// The costs of a program.
+    fn priced(
+        &self,
+        strategy: Strategy,
+        program: Program,
+        literals: Vec<Piece>,
+        surroundings: &Surroundings,
+    ) -> Candidate {
+        let Geometry { block, page, .. } = self.geometry;
+        let plan = &program.plan;
+        let saved = if program.snapshot { Vec::new() } else { plan.saved_per_step(block) };
+        let saved_in_all: u64 = saved.iter().sum();
+        let slot = saved.into_iter().max().unwrap_or(0);
+        let slots = if program.snapshot { [program.old_len, 0] } else { [slot; 2] };
+        let layout = Layout::new(page, plan.runs.len() as u64, plan.literal_len, slots);
+        let steps = program.step_count();
+        let shared = if program.snapshot { plan.bytes_shareable(block) } else { 0 };
+        let written = plan.bytes_to_write() - shared;
+        let journal = layout.map_or(u64::MAX, |layout| layout.saved[0]);
+        let journaled = journal.saturating_add(saved_in_all + (steps + 1) * page);
+        let gap: u64 = program.closing.iter().map(|shift| shift.len).sum();
+        let shifts = (program.opening.len() + program.closing.len()) as u64;
+        let shortened = u64::from(program.new_len < program.final_len());
+        let read = plan.bytes_kept() - shared.min(plan.bytes_kept());
+        // Copies on write, the old blocks are given back when the journal is.
+        let on_write = if program.snapshot { written } else { 0 };
+        let journal_len = match layout {
+            Some(layout) if program.snapshot => layout.saved[0],
+            Some(layout) => layout.len,
+            None => u64::MAX,
+        };
+        let mut cost = StrategyCost {
+            bytes_to_read: read + saved_in_all + plan.literal_len,
+            bytes_to_write: written,
+            bytes_to_journal: journaled,
+            // The journal, its directory, the mark; record and blocks of each step; END, the length, the mark, the
+            // directory again.
+            fsyncs: if surroundings.synced { 3 + 2 * steps + 3 + shortened } else { 0 },
+            extra_disk: journal_len.saturating_add(gap).saturating_add(on_write),
+            longest_file: (program.working_len() + shift_room(shifts, block))
+                .max(layout.map_or(u64::MAX, |layout| layout.len)),
+            steps,
+            ..StrategyCost::nothing(strategy)
+        };
+        let moved_by_shifts = if shifts > 0 { self.old_len } else { 0 };
+        cost.estimate = estimate(&cost, surroundings)
+            + Duration::from_secs_f64(
+                shifts as f64 * SHIFT
+                    + f64::from(u8::from(program.snapshot)) * SNAPSHOT
+                    + moved_by_shifts as f64 * surroundings.cached_share * CACHE_LOSS,
+            );
+        Candidate { method: Method::Program(program), literals, cost }
+    }
+
+    fn priced_directly(
+        &self,
+        plan: Plan,
+        literals: Vec<Piece>,
+        surroundings: &Surroundings,
+    ) -> Candidate {
+        let mut cost = StrategyCost {
+            bytes_to_read: plan.bytes_kept() + plan.literal_len,
+            bytes_to_write: plan.bytes_to_write(),
+            fsyncs: u64::from(surroundings.synced),
+            longest_file: plan.old_len.max(plan.new_len),
+            steps: plan.steps.len() as u64,
+            ..StrategyCost::nothing(Strategy::Direct)
+        };
+        cost.estimate = estimate(&cost, surroundings);
+        Candidate { method: Method::Direct(plan), literals, cost }
+    }
+}
+
+impl Candidate {
+    /// This candidate, unless there is no room for it.
+    fn within(self, surroundings: &Surroundings) -> Result<Self, String> {
+        let needed = self.cost.extra_disk.saturating_add(SPARE_SPACE);
+        if needed > surroundings.free_space {
+            let free = surroundings.free_space;
+            return Err(format!("it takes {needed} bytes of disk space, {free} are free"));
+        }
+        match surroundings.size_limit {
+            Some(limit) if self.cost.longest_file > limit => {
+                Err(format!("it takes a file of {} bytes", self.cost.longest_file))
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Bytes that the commit reports as done by and by.
+    pub fn bytes_of_progress(&self, block: u64) -> u64 {
+        match &self.method {
+            Method::Direct(plan) => plan.bytes_to_write(),
+            Method::Program(program) => {
+                let plan = &program.plan;
+                let saved = if program.snapshot { Vec::new() } else { plan.saved_per_step(block) };
+                plan.bytes_to_write() + plan.literal_len + saved.iter().sum::<u64>()
+            }
+        }
+    }
+}
+
+fn shift_room(shifts: u64, block: u64) -> u64 {
+    if shifts == 0 { 0 } else { (TRIAL_BLOCKS + 2) * block }
+}
+
+pub(super) fn estimate(cost: &StrategyCost, surroundings: &Surroundings) -> Duration {
+    let cold = cost.bytes_to_read as f64 * (1.0 - surroundings.cached_share);
+    let seconds = cost.bytes_to_write as f64 * WRITE
+        + cost.bytes_to_journal as f64 * JOURNAL
+        + cold * COLD_READ
+        + cost.fsyncs as f64 * FSYNC;
+    Duration::from_secs_f64(seconds)
+}

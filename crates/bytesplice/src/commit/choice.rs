@@ -1,0 +1,159 @@
+use std::path::Path;
+
+use super::candidate::{Candidate, SMALL, Surroundings};
+use super::order;
+use super::plan::Geometry;
+use super::program::Subject;
+use super::report::StrategyCost;
+use super::shift::DataMap;
+use crate::pieces::{Piece, Source};
+use crate::storage::capabilities::{self, Capabilities};
+use crate::storage::{extents, os};
+use crate::{Error, Result, SpliceFile, Strategy};
+
+/// The way that a commit takes, and why.
+pub(super) struct Choice {
+    /// None if there is nothing to do.
+    pub candidate: Option<Candidate>,
+    /// Why this one.
+    pub reason: String,
+    /// The costs of everything that was looked at.
+    pub costs: Vec<StrategyCost>,
+}
+
+/// Which strategies to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Survey {
+    /// As many as the choice needs.
+    Enough,
+    /// All, for a report.
+    All,
+}
+
+const CRASH_SAFE: [Strategy; 3] = [Strategy::Journaled, Strategy::Snapshot, Strategy::Extents];
+
+impl SpliceFile {
+    /// Works out how these pieces get into the file.
+    ///
+    /// # Errors
+    /// [`Error::StrategyUnsupported`], if a strategy asked for by name cannot be had.
+    pub(super) fn choose(
+        &self,
+        pieces: &[Piece],
+        strategy: Strategy,
+        synced: bool,
+        survey: Survey,
+    ) -> Result<Choice> {
+        let old_len = self.original.len();
+        let data = extents_of(self, pieces)?;
+        let subject = Subject { pieces, old_len, data: &data, geometry: Geometry::REAL };
+        let mut surroundings = Surroundings {
+            capabilities: Err("not looked at".into()),
+            free_space: u64::MAX,
+            cached_share: 1.0,
+            size_limit: os::file_size_limit(),
+            named: !self.unlinked,
+            synced,
+        };
+        let (program, _) = subject.journaled();
+        if program.is_nothing() {
+            return Ok(Choice {
+                candidate: None,
+                reason: "the file holds these contents".into(),
+                costs: Vec::new(),
+            });
+        }
+        let little = program.plan.bytes_to_write() <= SMALL;
+        let wanted: &[Strategy] = match strategy {
+            Strategy::Auto if self.unlinked => &[Strategy::Direct],
+            Strategy::Auto if little => &[Strategy::Journaled],
+            Strategy::Auto => &CRASH_SAFE,
+            ref named => std::slice::from_ref(named),
+        };
+        if survey == Survey::All || wanted.iter().any(|&strategy| is_particular(strategy)) {
+            self.look_around(pieces, &mut surroundings);
+        }
+
+        let looked_at: Vec<Strategy> = match survey {
+            Survey::All => CRASH_SAFE.into_iter().chain([Strategy::Direct]).collect(),
+            Survey::Enough => wanted.to_vec(),
+        };
+        let mut candidates = Vec::new();
+        let mut costs = Vec::new();
+        let mut refusal = String::new();
+        for looked_at in looked_at {
+            match subject.candidate(looked_at, &surroundings) {
+                Ok(candidate) => {
+                    costs.push(candidate.cost.clone());
+                    if wanted.contains(&looked_at) {
+                        candidates.push(candidate);
+                    }
+                }
+                Err(reason) => {
+                    if strategy == looked_at {
+                        refusal.clone_from(&reason);
+                    }
+                    costs.push(StrategyCost::unavailable(looked_at, reason));
+                }
+            }
+        }
+        let candidate = candidates.into_iter().min_by_key(|candidate| candidate.cost.estimate);
+        if candidate.is_none() {
+            return Err(Error::StrategyUnsupported {
+                path: self.path.clone(),
+                strategy,
+                reason: refusal,
+            });
+        }
+        let reason = match strategy {
+            Strategy::Auto if self.unlinked => {
+                "the file has no name beside which a journal could lie"
+            }
+            Strategy::Auto if little => "little is written",
+            Strategy::Auto => "it is the cheapest one that is crash-safe",
+            _ => "it was asked for",
+        };
+        Ok(Choice { candidate, reason: reason.into(), costs })
+    }
+
+    /// Finds out what a choice among strategies depends on.
+    fn look_around(&self, pieces: &[Piece], surroundings: &mut Surroundings) {
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        surroundings.capabilities = Capabilities::of(directory, Geometry::REAL.block)
+            .map_err(|error| format!("no temporary file can be made beside it: {error}"));
+        let file = self.original.file();
+        surroundings.free_space = capabilities::free_space(file).unwrap_or(u64::MAX);
+        surroundings.cached_share =
+            capabilities::cached_share(file, first_change(pieces), self.original.len());
+    }
+}
+
+/// Whether a strategy is only for some file systems.
+fn is_particular(strategy: Strategy) -> bool {
+    matches!(strategy, Strategy::Snapshot | Strategy::Extents)
+}
+
+/// Where the old file has data; all of it, if no byte of it moves.
+fn extents_of(file: &SpliceFile, pieces: &[Piece]) -> Result<DataMap> {
+    let old_len = file.original.len();
+    let everything = || DataMap::new(std::iter::once(0..old_len), 1);
+    let start = first_change(pieces);
+    if start >= old_len {
+        return Ok(everything());
+    }
+    let found = extents::data_ranges(file.original.file(), start);
+    let found = found.map_err(|source| file.io_error("list the holes of the file", source))?;
+    Ok(DataMap::new(std::iter::once(0..start).chain(found), 1))
+}
+
+/// The offset of the first byte that does not stay.
+fn first_change(pieces: &[Piece]) -> u64 {
+    let mut destination = 0;
+    for (piece, kept) in pieces.iter().zip(order::kept_in_order(pieces)) {
+        if !kept || piece.source != Source::Original || piece.offset != destination {
+            break;
+        }
+        destination += piece.len;
+    }
+    destination
+}

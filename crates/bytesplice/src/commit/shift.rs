@@ -1,0 +1,303 @@
+//! Shifts of whole extents, and how to go on from one that a crash left half done.
+//!
+//! Neither INSERT_RANGE nor COLLAPSE_RANGE is atomic: the file system moves one extent after the other, each in its own
+//! transaction. Let D be the length and O the offset of the shift. What a crash may leave:
+//! - *Insert*: the length is set first, then extents move, the last one first. The file holds the old bytes with one
+//!   hole of D in them, somewhere at or after O.
+//! - *Collapse*: D bytes at O are punched out, then extents move, the first one after the hole first, and the length is
+//!   set last. The file holds holes within `O..O + D` only, or the new bytes with one hole of D in them, at or after O.
+//!
+//! Holes tell how far it got. A file has holes of its own, so the map of what was data before the shift is written to
+//! the journal first, and compared. With h a hole of D and x the bytes that h wandered over, a half-done shift looks like
+//! a finished or an untouched one only if `x h = h x` as patterns of data and hole, that is, if x is nothing but hole;
+//! and then it makes no difference.
+//!
+//! To go on: take the wandering hole out (a collapse, which makes it wander on if it is cut short in its turn), and an
+//! insertion then starts again.
+
+use std::ops::Range;
+
+/// A change of the place of all bytes from an offset on, by whole blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shift {
+    /// Which way.
+    pub kind: ShiftKind,
+    /// From where on, in bytes; a multiple of the block.
+    pub offset: u64,
+    /// By how many bytes; a multiple of the block.
+    pub len: u64,
+}
+
+/// Which way a shift goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShiftKind {
+    /// A hole of the length opens at the offset.
+    Insert,
+    /// The bytes at the offset vanish.
+    Collapse,
+}
+
+/// How to finish a shift that was begun, or was not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// It was finished.
+    Nothing,
+    /// It had not begun.
+    Perform,
+    /// Take out the hole at this offset, as long as the shift is; then perform the shift if it is an insertion.
+    RemoveHole(u64),
+    /// The hole is at the end: set this length; then perform the shift if it is an insertion.
+    Cut(u64),
+    /// The file is in none of the states that the shift goes through: others changed it.
+    Impossible,
+}
+
+impl Shift {
+    /// Length of a file after the shift.
+    pub fn len_after(&self, len: u64) -> u64 {
+        match self.kind {
+            ShiftKind::Insert => len + self.len,
+            ShiftKind::Collapse => len - self.len,
+        }
+    }
+
+    /// How to finish this shift of a file that was `len_before` bytes long with data where `before` says, and is
+    /// `len_now` bytes long with data where `now` says. O(ranges).
+    pub fn repair(&self, before: &DataMap, len_before: u64, now: &DataMap, len_now: u64) -> Repair {
+        let before = before.from(self.offset);
+        let now = now.from(self.offset);
+        let (untouched, finished) = (len_before, self.len_after(len_before));
+        match self.kind {
+            ShiftKind::Insert if len_now == untouched => {
+                if now == before {
+                    Repair::Perform
+                } else {
+                    Repair::Impossible
+                }
+            }
+            ShiftKind::Insert if len_now == finished => {
+                if now == before.with_gap(self.offset, self.len) {
+                    return Repair::Nothing;
+                }
+                self.wandering_hole(&before, untouched, &now)
+            }
+            ShiftKind::Collapse if len_now == finished => {
+                if now == before.without(self.offset, self.len) {
+                    Repair::Nothing
+                } else {
+                    Repair::Impossible
+                }
+            }
+            ShiftKind::Collapse if len_now == untouched => {
+                let tail = self.offset + self.len;
+                if now.from(tail) == before.from(tail) {
+                    return Repair::Perform;
+                }
+                self.wandering_hole(&before.without(self.offset, self.len), finished, &now)
+            }
+            _ => Repair::Impossible,
+        }
+    }
+
+    /// Looks for the hole without which `now` would be `goal`, the map of a file of `goal_len` bytes.
+    fn wandering_hole(&self, goal: &DataMap, goal_len: u64, now: &DataMap) -> Repair {
+        let Some(difference) = now.first_difference(goal) else {
+            return Repair::Cut(goal_len);
+        };
+        let hole = now.hole_before(difference).max(self.offset);
+        if now.without(hole, self.len) != *goal || now.has_data(hole..hole + self.len) {
+            return Repair::Impossible;
+        }
+        if hole >= goal_len { Repair::Cut(goal_len) } else { Repair::RemoveHole(hole) }
+    }
+}
+
+/// Where a file has data, in whole blocks: ranges of bytes, ascending, with holes in between.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct DataMap(Vec<Range<u64>>);
+
+impl DataMap {
+    /// The map of these ranges, rounded out to whole blocks. They must be ascending.
+    pub fn new(ranges: impl IntoIterator<Item = Range<u64>>, block: u64) -> Self {
+        let mut map = Self::default();
+        for range in ranges {
+            map.push(range.start / block * block..range.end.div_ceil(block).saturating_mul(block));
+        }
+        map
+    }
+
+    /// The ranges, ascending, none touching the next.
+    pub fn ranges(&self) -> &[Range<u64>] {
+        &self.0
+    }
+
+    fn push(&mut self, range: Range<u64>) {
+        match self.0.last_mut() {
+            _ if range.is_empty() => {}
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => self.0.push(range),
+        }
+    }
+
+    /// What lies at or after `offset`.
+    fn from(&self, offset: u64) -> Self {
+        let mut map = Self::default();
+        for range in &self.0 {
+            map.push(range.start.max(offset)..range.end.max(offset));
+        }
+        map
+    }
+
+    /// The map after an insertion of a hole.
+    pub fn with_gap(&self, offset: u64, len: u64) -> Self {
+        let mut map = Self::default();
+        for range in &self.0 {
+            map.push(range.start.min(offset)..range.end.min(offset));
+            map.push(range.start.max(offset) + len..range.end.max(offset) + len);
+        }
+        map
+    }
+
+    /// The map after `len` bytes at `offset` are taken out.
+    pub fn without(&self, offset: u64, len: u64) -> Self {
+        let place = |position: u64| {
+            if position <= offset { position } else { offset.max(position.saturating_sub(len)) }
+        };
+        let mut map = Self::default();
+        for range in &self.0 {
+            map.push(place(range.start)..place(range.end));
+        }
+        map
+    }
+
+    /// Whether any byte of the range is data.
+    fn has_data(&self, range: Range<u64>) -> bool {
+        self.0.iter().any(|data| data.start < range.end && range.start < data.end)
+    }
+
+    /// Where the hole begins that ends at or goes over `offset`; `offset` itself if data ends or goes on there.
+    fn hole_before(&self, offset: u64) -> u64 {
+        let before = self.0.iter().take_while(|data| data.start < offset).last();
+        before.map_or(0, |data| data.end.min(offset))
+    }
+
+    /// The first offset that is data in one map and hole in the other.
+    fn first_difference(&self, other: &Self) -> Option<u64> {
+        let edges = |map: &Self| -> Vec<u64> {
+            map.0.iter().flat_map(|range| [range.start, range.end]).collect()
+        };
+        let (one, other) = (edges(self), edges(other));
+        let same = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
+        match (one.get(same), other.get(same)) {
+            (Some(&one), Some(&other)) => Some(one.min(other)),
+            (Some(&edge), None) | (None, Some(&edge)) => Some(edge),
+            (None, None) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BLOCK: u64 = 16;
+
+    /// A file as blocks: a name for its data, or none for a hole.
+    type Blocks = Vec<Option<u32>>;
+
+    fn map(blocks: &Blocks) -> DataMap {
+        let data = blocks.iter().enumerate().filter(|(_, block)| block.is_some());
+        DataMap::new(data.map(|(at, _)| at as u64 * BLOCK..(at as u64 + 1) * BLOCK), BLOCK)
+    }
+
+    /// Every state that a crash may leave of a shift.
+    fn states(shift: Shift, old: &Blocks) -> Vec<Blocks> {
+        let (at, count) = ((shift.offset / BLOCK) as usize, (shift.len / BLOCK) as usize);
+        let mut states = vec![old.clone()];
+        let wander = |bytes: &Blocks| -> Vec<Blocks> {
+            let with_hole = |hole| {
+                let mut state = bytes.clone();
+                state.splice(hole..hole, vec![None; count]);
+                state
+            };
+            (at..=bytes.len()).map(with_hole).collect()
+        };
+        match shift.kind {
+            ShiftKind::Insert => states.extend(wander(old)),
+            ShiftKind::Collapse => {
+                for punched in 0..=count {
+                    let mut state = old.clone();
+                    state[at + count - punched..at + count].fill(None);
+                    states.push(state);
+                }
+                let mut new = old.clone();
+                new.drain(at..at + count);
+                states.extend(wander(&new));
+                states.push(new);
+            }
+        }
+        states
+    }
+
+    /// Finishes the shift as told.
+    fn finish(shift: Shift, repair: Repair, state: &Blocks) -> Blocks {
+        let mut blocks = state.clone();
+        let count = (shift.len / BLOCK) as usize;
+        let perform = |blocks: &mut Blocks| {
+            let at = (shift.offset / BLOCK) as usize;
+            match shift.kind {
+                ShiftKind::Insert => drop(blocks.splice(at..at, vec![None; count])),
+                ShiftKind::Collapse => drop(blocks.drain(at..at + count)),
+            }
+        };
+        match repair {
+            Repair::Nothing => return blocks,
+            Repair::Perform => {
+                perform(&mut blocks);
+                return blocks;
+            }
+            Repair::RemoveHole(hole) => {
+                let hole = (hole / BLOCK) as usize;
+                drop(blocks.drain(hole..hole + count));
+            }
+            Repair::Cut(len) => blocks.truncate((len / BLOCK) as usize),
+            Repair::Impossible => panic!("impossible"),
+        }
+        if shift.kind == ShiftKind::Insert {
+            perform(&mut blocks);
+        }
+        blocks
+    }
+
+    proptest! {
+        #[test]
+        fn every_half_done_shift_is_finished(
+            data in proptest::collection::vec(proptest::bool::weighted(0.6), 2..12),
+            insert: bool, at in 0..12_usize, count in 1..6_usize,
+        ) {
+            let old: Blocks = data.iter().enumerate().map(|(at, data)| data.then_some(at as u32)).collect();
+            let kind = if insert { ShiftKind::Insert } else { ShiftKind::Collapse };
+            let at = at % old.len();
+            let count = if insert { count } else { count.min(old.len() - at) };
+            let shift = Shift { kind, offset: at as u64 * BLOCK, len: count as u64 * BLOCK };
+            let finished = finish(shift, Repair::Perform, &old);
+            for state in states(shift, &old) {
+                let bytes = |blocks: &Blocks| blocks.len() as u64 * BLOCK;
+                let repair = shift.repair(&map(&old), bytes(&old), &map(&state), bytes(&state));
+                prop_assert_ne!(repair, Repair::Impossible, "{:?}", state);
+                prop_assert_eq!(finish(shift, repair, &state), finished.clone(), "{:?} {:?}", state, repair);
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_changed_is_not_touched() {
+        let shift = Shift { kind: ShiftKind::Insert, offset: 16, len: 16 };
+        let whole = DataMap::new(std::iter::once(0..64), BLOCK);
+        assert_eq!(shift.repair(&whole, 64, &whole, 65), Repair::Impossible);
+        let other = DataMap::new([0..16, 48..64], BLOCK);
+        assert_eq!(shift.repair(&whole, 64, &other, 64), Repair::Impossible);
+    }
+}

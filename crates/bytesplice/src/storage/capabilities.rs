@@ -1,0 +1,92 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::extents;
+
+/// What a file system does with whole extents, tried once on an anonymous temporary file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Capabilities {
+    /// Files can share blocks (FICLONERANGE).
+    pub shares: bool,
+    /// Extents can be shifted (INSERT_RANGE, COLLAPSE_RANGE).
+    pub shifts: bool,
+}
+
+impl Capabilities {
+    /// Those of the file system of `directory`, for blocks of `block` bytes. Remembered for the life of the process.
+    ///
+    /// # Errors
+    /// When no temporary file can be made there.
+    pub fn of(directory: &Path, block: u64) -> io::Result<Self> {
+        static KNOWN: Mutex<BTreeMap<(u64, u64), Capabilities>> = Mutex::new(BTreeMap::new());
+        // Device numbers are used again for the next file system.
+        let file_system = rustix::fs::statvfs(directory)?.f_fsid;
+        let key = (directory.metadata()?.dev(), file_system);
+        let known = || KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(&capabilities) = known().get(&key) {
+            return Ok(capabilities);
+        }
+        let capabilities = probe(directory, block)?;
+        known().insert(key, capabilities);
+        Ok(capabilities)
+    }
+}
+
+fn probe(directory: &Path, block: u64) -> io::Result<Capabilities> {
+    let blocks = |count: u64| -> io::Result<File> {
+        let file = tempfile::tempfile_in(directory)?;
+        std::os::unix::fs::FileExt::write_all_at(&file, &vec![1; (count * block) as usize], 0)?;
+        Ok(file)
+    };
+    let (file, other) = (blocks(3)?, blocks(1)?);
+    let supported = |outcome: io::Result<()>| match outcome {
+        Ok(()) => Ok(true),
+        Err(error) if extents::is_refusal(&error) => Ok(false),
+        Err(error) => Err(error),
+    };
+    Ok(Capabilities {
+        shares: supported(extents::clone_range(&file, 0..block, &other, block))?,
+        shifts: supported(
+            extents::insert_range(&file, block, block)
+                .and_then(|()| extents::collapse_range(&file, block, block)),
+        )?,
+    })
+}
+
+/// Bytes that are free for this user on the file system of `file`.
+pub(crate) fn free_space(file: &File) -> io::Result<u64> {
+    let statistics = rustix::fs::fstatvfs(file)?;
+    Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+}
+
+/// About which share of `start..end` is in the page cache, by a few samples that do not wait for the disk.
+pub(crate) fn cached_share(file: &File, start: u64, end: u64) -> f64 {
+    const SAMPLES: u64 = 32;
+    let step = (end.saturating_sub(start) / SAMPLES).max(4096);
+    let (mut samples, mut cached) = (0, 0);
+    let mut offset = start;
+    while offset < end && samples < SAMPLES {
+        samples += 1;
+        cached += u64::from(is_cached(file, offset));
+        offset += step;
+    }
+    if samples == 0 { 1.0 } else { cached as f64 / samples as f64 }
+}
+
+#[cfg(target_os = "linux")]
+fn is_cached(file: &File, offset: u64) -> bool {
+    let mut byte = [0];
+    let mut buffers = [io::IoSliceMut::new(&mut byte)];
+    let flags = rustix::io::ReadWriteFlags::NOWAIT;
+    // A file system that does not know the flag counts as cached: its samples say nothing.
+    !matches!(rustix::io::preadv2(file, &mut buffers, offset, flags), Err(rustix::io::Errno::AGAIN))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_cached(_file: &File, _offset: u64) -> bool {
+    true
+}

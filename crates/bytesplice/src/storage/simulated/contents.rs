@@ -1,0 +1,140 @@
+use std::ops::{Deref, DerefMut, Range};
+
+use crate::commit::shift::{Shift, ShiftKind};
+
+/// The bytes of a simulated file, and which of its blocks are holes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Contents {
+    bytes: Vec<u8>,
+    /// Block by block; what is missing at the end is hole.
+    data: Vec<bool>,
+    block: usize,
+}
+
+impl Contents {
+    /// A file without holes, on a file system with blocks of this many bytes.
+    pub fn new(bytes: Vec<u8>, block: usize) -> Self {
+        Self { data: vec![true; bytes.len().div_ceil(block)], bytes, block }
+    }
+
+    /// An empty file on the same file system.
+    pub fn sibling(&self) -> Self {
+        Self::new(Vec::new(), self.block)
+    }
+
+    /// Sets the length; what is added is hole.
+    pub fn resize(&mut self, len: usize) {
+        self.bytes.resize(len, 0);
+        self.data.truncate(len.div_ceil(self.block));
+    }
+
+    /// Says that the bytes are data from now on.
+    pub fn fill_in(&mut self, start: usize, end: usize) {
+        let blocks = start / self.block..end.div_ceil(self.block);
+        if self.data.len() < blocks.end {
+            self.data.resize(blocks.end, false);
+        }
+        if start < end {
+            self.data[blocks].fill(true);
+        }
+    }
+
+    /// Makes a hole of whole blocks.
+    pub fn punch(&mut self, start: usize, end: usize) {
+        let end = end.min(self.bytes.len());
+        if start >= end {
+            return;
+        }
+        self.bytes[start..end].fill(0);
+        for block in start / self.block..(end / self.block).min(self.data.len()) {
+            self.data[block] = false;
+        }
+    }
+
+    /// The ranges of data from an offset on.
+    pub fn data_ranges(&self, start: u64) -> Vec<Range<u64>> {
+        let blocks = self.data.iter().enumerate().filter(|(_, data)| **data);
+        let len = self.bytes.len() as u64;
+        let block = self.block as u64;
+        let ranges = blocks.map(|(at, _)| at as u64 * block..((at as u64 + 1) * block).min(len));
+        let mut merged: Vec<Range<u64>> = Vec::new();
+        for range in ranges {
+            let range = range.start.max(start)..range.end;
+            match merged.last_mut() {
+                _ if range.start >= range.end => {}
+                Some(last) if last.end == range.start => last.end = range.end,
+                _ => merged.push(range),
+            }
+        }
+        merged
+    }
+
+    /// Shifts extents: all of them, or only those that a broken call `reached`, a number that says where it stopped.
+    pub fn shift(&mut self, shift: Shift, reached: Option<u64>) {
+        let (offset, len) = (shift.offset as usize, shift.len as usize);
+        if offset > self.bytes.len() {
+            return;
+        }
+        match shift.kind {
+            ShiftKind::Insert => {
+                let hole = self.stop(offset, reached);
+                self.open_hole(hole, len);
+            }
+            ShiftKind::Collapse if offset + len <= self.bytes.len() => {
+                let blocks = len / self.block;
+                if let Some(reached) = reached
+                    && reached % 3 == 0
+                {
+                    // Still punching.
+                    let punched = (reached / 3) as usize % (blocks + 1) * self.block;
+                    self.punch(offset + len - punched, offset + len);
+                    return;
+                }
+                self.bytes.drain(offset..offset + len);
+                let first = (offset / self.block).min(self.data.len());
+                let last = (first + blocks).min(self.data.len());
+                self.data.drain(first..last);
+                if reached.is_some() {
+                    let hole = self.stop(offset, reached);
+                    self.open_hole(hole, len);
+                }
+            }
+            ShiftKind::Collapse => {}
+        }
+    }
+
+    /// Where the hole of a shift is: at its offset when it is done.
+    fn stop(&self, offset: usize, reached: Option<u64>) -> usize {
+        let blocks = (self.bytes.len() - offset).div_ceil(self.block);
+        let wandered = reached.map_or(0, |reached| reached as usize % (blocks + 1));
+        (offset + wandered * self.block).min(self.bytes.len())
+    }
+
+    fn open_hole(&mut self, at: usize, len: usize) {
+        self.bytes.splice(at..at, std::iter::repeat_n(0, len));
+        let first = at.div_ceil(self.block);
+        if first < self.data.len() {
+            self.data.splice(first..first, std::iter::repeat_n(false, len / self.block));
+        }
+    }
+}
+
+impl Default for Contents {
+    fn default() -> Self {
+        Self::new(Vec::new(), super::SECTOR)
+    }
+}
+
+impl Deref for Contents {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Contents {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+}
