@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bytesplice::{
-    CommitOptions, Content, Error, FileState, Recovery, SpliceFile, Strategy, recover,
+    Cancel, CommitOptions, Content, Error, FileState, Recovery, SpliceFile, Strategy, abort,
+    recover,
 };
 use oracle::{names, numbers};
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod oracle;
 
 /// A file system in an image file, unmounted on drop.
@@ -107,6 +109,41 @@ fn every_kind_of_commit(place: &Path) {
     assert_eq!(fs::read(&path).unwrap(), b"");
     assert_eq!(fs::metadata(&path).unwrap().ino(), inode);
     assert_eq!(names(place), ["data"]);
+    fs::remove_file(&path).unwrap();
+}
+
+/// A commit by snapshot that was stopped in the middle goes back to the old contents, or on to the new.
+fn back_and_forth(place: &Path) {
+    let path = place.join("data");
+    let old = numbers(24 << 20);
+    let mut new = old.clone();
+    new.splice(10..10, *b"four");
+    for taken_back in [true, false] {
+        fs::write(&path, &old).unwrap();
+        let cancel = Cancel::new();
+        let asked = cancel.clone();
+        let mut progress = move |progress: bytesplice::Progress| {
+            if progress.bytes_done > progress.bytes_total / 2 {
+                asked.request_at_once();
+            }
+        };
+        let mut file = SpliceFile::open(&path).unwrap();
+        file.insert(10, "four").unwrap();
+        let options = CommitOptions::new().strategy(Strategy::Snapshot).cancel(&cancel);
+        let stopped = file.commit_with(options.progress(&mut progress)).unwrap_err();
+        assert!(matches!(stopped.file_state(), FileState::Recoverable { .. }), "{stopped}");
+        drop(file);
+        let middle = fs::read(&path).unwrap();
+        assert!(middle != old && middle != new);
+        if taken_back {
+            assert_eq!(abort(&path).unwrap(), Recovery::RolledBack);
+            assert!(fs::read(&path).unwrap() == old);
+        } else {
+            assert_eq!(recover(&path).unwrap(), Recovery::Completed);
+            assert!(fs::read(&path).unwrap() == new);
+        }
+        assert_eq!(names(place), ["data"]);
+    }
     fs::remove_file(&path).unwrap();
 }
 
@@ -259,6 +296,9 @@ fn commits_on_every_file_system() {
                 every_strategy(&mounted.path(), strategies);
                 replacing(&mounted.path(), kind != "ext4");
                 replacing_on_a_full_disk(&mounted.path());
+                if strategies.contains(&Snapshot) {
+                    back_and_forth(&mounted.path());
+                }
                 a_full_disk(&mounted.path());
             }
             Err(reason) => println!("SKIPPED {kind}: it cannot be made or mounted here: {reason}"),

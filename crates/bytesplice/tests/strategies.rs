@@ -4,6 +4,7 @@ use std::path::Path;
 
 use bytesplice::{Error, Strategy};
 
+#[allow(dead_code, reason = "other tests use the rest")]
 mod oracle;
 
 const ALL: [Strategy; 5] =

@@ -50,9 +50,21 @@ fn print_status(path: &Path, status: &Status) -> Result<(), Failure> {
             format!("unusable: {} ({})", printable(detail), shown(journal))
         }
     };
+    let replacement = match &status.replacement {
+        None => String::new(),
+        Some(beside) if status.locked => {
+            format!("new file   a commit is writing it ({})\n", shown(beside))
+        }
+        Some(beside) => {
+            format!(
+                "new file   left by a commit that was cut short: recovery removes it ({})\n",
+                shown(beside)
+            )
+        }
+    };
     let yes_no = |yes| if yes { "yes" } else { "no" };
     print(&format!(
-        "path       {}\nlength     {}\njournal    {journal}\nlocked     {}\nread-only  {}\n",
+        "path       {}\nlength     {}\njournal    {journal}\n{replacement}locked     {}\nread-only  {}\n",
         shown(path),
         bytes(status.len),
         yes_no(status.locked),
@@ -85,6 +97,9 @@ fn print_status_object(path: &Path, status: &Status) -> Result<(), Failure> {
     let mut object = object("status", path);
     object.insert("length".into(), status.len.into());
     object.insert("journal".into(), Value::Object(journal));
+    if let Some(beside) = &status.replacement {
+        insert_path(&mut object, "replacement", beside);
+    }
     object.insert("locked".into(), status.locked.into());
     object.insert("read_only".into(), status.read_only.into());
     object.insert("needs_recovery".into(), (exit_code(status) == ExitCode::NeedsRecovery).into());

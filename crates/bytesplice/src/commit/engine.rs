@@ -30,16 +30,15 @@
 use std::io;
 use std::ops::Range;
 
-use super::buffer::Buffer;
-use super::checksum::checksum;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::journal::{self, Header, Layout, Record, TRIAL_BLOCKS};
 use super::payload::{JournaledLiterals, Literals, Payload, SavedBlocks, Snapshot};
-use super::plan::{Geometry, Origin, Step};
+use super::plan::{Geometry, Origin};
 use super::program::{Program, ProgramStep};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
-use super::shift::{DataMap, Shift, ShiftKind};
+use super::saving::Saver;
+use super::shift::{Shift, ShiftKind};
 use super::watch::Watch;
 use crate::storage::extents::is_refusal;
 use crate::storage::{Storage, StorageFile};
@@ -67,7 +66,7 @@ pub(super) struct Prepared<'p, F> {
     pub marked: bool,
 }
 
-impl<S: Storage> Engine<'_, S> {
+impl<'a, S: Storage> Engine<'a, S> {
     /// Commits the program with a journal. When this returns, the new contents are durable and the journal is gone.
     pub fn commit(
         &mut self,
@@ -96,9 +95,7 @@ impl<S: Storage> Engine<'_, S> {
         // From here on a failure leaves the journal: only recovery knows whether the record became durable.
         self.watch.committed = true;
         if let Some(record) = first {
-            self.write_record(&prepared, Record { marked: prepared.marked, ..record })?;
-            self.write_step(&prepared, 0, None)?;
-            self.run_steps(&prepared, 1)?;
+            self.run_steps(&prepared, Record { marked: prepared.marked, ..record })?;
         }
         self.finish(&prepared)
     }
@@ -194,7 +191,7 @@ impl<S: Storage> Engine<'_, S> {
             );
         };
         // Written in advance to the last byte: the commit itself must not run out of space.
-        let mut buffer = self.buffer(layout.len);
+        let mut buffer = self.saver().buffer(layout.len);
         let mut position = 0;
         while position < layout.runs {
             let zeros = &buffer[..page as usize];
@@ -325,99 +322,56 @@ impl<S: Storage> Engine<'_, S> {
         self.drop_journal()
     }
 
-    /// Carries out the steps from `first` on.
+    /// Carries out the steps from that of `record` on, for which everything is saved.
     pub(super) fn run_steps(
         &mut self,
         prepared: &Prepared<'_, S::File>,
-        first: u64,
+        mut record: Record,
     ) -> Result<(), Failure> {
-        for number in first..prepared.program.step_count() {
-            let record = self.save(prepared, number)?;
+        let program = prepared.program;
+        loop {
             self.write_record(prepared, record)?;
-            self.write_step(prepared, number, None)?;
+            let (number, next) = (record.step, record.step + 1);
+            // Once record k is durable the other slot is free, and step k overwrites nothing that step k + 1 reads. What a
+            // shift saves, or comes after, is only there when the step before is done.
+            let independent = [number, next]
+                .map(|step| program.step(step))
+                .iter()
+                .all(|step| matches!(step, Some(ProgramStep::Write(_))));
+            let saved = if independent {
+                let saver = self.saver();
+                let storage = self.storage;
+                let (written, saved) = storage.both(
+                    || self.write_step(prepared, number, None),
+                    || saver.save(prepared, next),
+                );
+                written?;
+                saved?
+            } else {
+                self.write_step(prepared, number, None)?;
+                if next == program.step_count() {
+                    return Ok(());
+                }
+                self.saver().save(prepared, next)?
+            };
+            self.watch.advance(saved.1)?;
+            record = saved.0;
         }
-        Ok(())
     }
 
-    /// Copies into the slot of a step what recovery needs to do it again; gives the step's record.
-    fn save(&mut self, prepared: &Prepared<'_, S::File>, number: u64) -> Result<Record, Failure> {
-        let record =
-            Record { step: number, marked: prepared.marked, saved_crc: 0, untouched_crc: 0 };
-        match prepared.program.step(number) {
-            Some(ProgramStep::Write([step])) if !prepared.header.snapshot => {
-                let (saved_crc, untouched_crc) = self.save_blocks(prepared, number, step)?;
-                Ok(Record { saved_crc, untouched_crc, ..record })
-            }
-            Some(ProgramStep::Shift { shift, .. }) => {
-                let saved_crc = self.save_map(prepared, number, shift)?;
-                Ok(Record { saved_crc, ..record })
-            }
-            _ => Ok(record),
-        }
-    }
-
-    /// Copies the old blocks that a step both reads and writes into its slot; gives the checksums.
-    fn save_blocks(
+    /// Saves for a step while nothing else is done.
+    pub(super) fn save(
         &mut self,
         prepared: &Prepared<'_, S::File>,
         number: u64,
-        step: &Step,
-    ) -> Result<(u32, u32), Failure> {
-        let reads = prepared.program.plan.reads(step, prepared.header.block);
-        let target = self.storage.target();
-        for range in reads.untouched.iter().chain(&reads.overwritten) {
-            target.will_read(range.start, range.end - range.start);
-        }
-        let mut place = prepared.layout.saved[self.slot(number)];
-        let untouched = sampled(&reads.untouched);
-        let mut buffer = self.buffer(total(&reads.overwritten).max(total(&untouched)));
-        let saves_nothing = self.saves_nothing();
-        let watch = &mut self.watch;
-        let saved_crc =
-            checksum(target, Object::Target, &reads.overwritten, &mut buffer, |bytes| {
-                let len = bytes.len() as u64;
-                if !saves_nothing {
-                    prepared.journal.write_all_at(bytes, place).attempt(
-                        Object::Journal,
-                        "write",
-                        place,
-                        len,
-                    )?;
-                    prepared.journal.start_writing(place, len);
-                }
-                place += len;
-                watch.advance(len)
-            })?;
-        let untouched_crc = checksum(target, Object::Target, &untouched, &mut buffer, |_| Ok(()))?;
-        Ok((saved_crc, untouched_crc))
+    ) -> Result<Record, Failure> {
+        let (record, saved) = self.saver().save(prepared, number)?;
+        self.watch.advance(saved)?;
+        Ok(record)
     }
 
-    /// Writes down what is data and what is hole before a shift; gives the checksum.
-    fn save_map(
-        &self,
-        prepared: &Prepared<'_, S::File>,
-        number: u64,
-        shift: Shift,
-    ) -> Result<u32, Failure> {
-        let map = self.data_map(shift.offset)?;
-        let bytes = journal::encode_map(&map);
-        let place = prepared.layout.saved[self.slot(number)];
-        let len = bytes.len() as u64;
-        let fits = if len <= prepared.header.slot_len {
-            Ok(())
-        } else {
-            Err(io::Error::other("the file has more holes than were counted"))
-        };
-        let written = fits.and_then(|()| prepared.journal.write_all_at(&bytes, place));
-        written.attempt(Object::Journal, "write", place, len)?;
-        Ok(crc32fast::hash(&bytes))
-    }
-
-    /// Where the target has data from an offset on.
-    pub(super) fn data_map(&self, start: u64) -> Result<DataMap, Failure> {
-        let ranges = self.storage.target().data_ranges(start);
-        let ranges = ranges.attempt(Object::Target, "list the holes of", start, 0)?;
-        Ok(DataMap::new(ranges, self.geometry.block))
+    pub(super) fn saver(&self) -> Saver<'a, S> {
+        Saver { storage: self.storage, geometry: self.geometry }
     }
 
     /// Makes the record durable, and with it everything that its step saved.
@@ -428,7 +382,7 @@ impl<S: Storage> Engine<'_, S> {
     ) -> Result<(), Failure> {
         let page = self.geometry.page;
         record
-            .write(&prepared.journal, prepared.header.nonce, self.slot(record.step), page)
+            .write(&prepared.journal, prepared.header.nonce, self.saver().slot(record.step), page)
             .attempt(Object::Journal, "write", page, page)?;
         prepared.journal.sync_data().attempt(Object::Journal, "sync", 0, prepared.layout.len)
     }
@@ -456,7 +410,8 @@ impl<S: Storage> Engine<'_, S> {
         if may_differ && target.len().attempt(Object::Target, "measure", 0, 0)? != working_len {
             target.set_len(working_len).attempt(Object::Target, "lengthen", 0, working_len)?;
         }
-        let (journal, start) = (&prepared.journal, prepared.layout.saved[self.slot(number)]);
+        let (journal, start) =
+            (&prepared.journal, prepared.layout.saved[self.saver().slot(number)]);
         let literals = JournaledLiterals { journal, start: prepared.layout.literals };
         let payload = Payload {
             plan: &program.plan,
@@ -467,7 +422,7 @@ impl<S: Storage> Engine<'_, S> {
             snapshot: program.snapshot.then_some(Snapshot { journal, start }),
         };
         let longest = steps.iter().map(|step| total(&step.ranges)).max();
-        let mut buffer = self.buffer(longest.unwrap_or(0));
+        let mut buffer = self.saver().buffer(longest.unwrap_or(0));
         let watch = &mut self.watch;
         for step in steps {
             payload.write(step, &mut buffer, &mut |bytes| watch.advance(bytes))?;
@@ -534,33 +489,9 @@ impl<S: Storage> Engine<'_, S> {
         self.storage.sync_directory().attempt(Object::Directory, "sync", 0, 0)
     }
 
-    /// Zeros, as long as is useful for work on `len` bytes: whole blocks, at least a page, at most about the buffer size.
-    pub(super) fn buffer(&self, len: u64) -> Buffer {
-        let unit = self.geometry.page.next_multiple_of(self.geometry.block);
-        let longest = self.geometry.buffer.next_multiple_of(unit);
-        Buffer::new(len.next_multiple_of(unit).clamp(unit, longest) as usize)
-    }
-
-    /// The slot of a step.
-    pub(super) fn slot(&self, step: u64) -> usize {
-        #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::OneSlot) {
-            return 0;
-        }
-        (step % 2) as usize
-    }
-
     fn grows_late(&self) -> bool {
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::GrowLate) {
-            return true;
-        }
-        false
-    }
-
-    fn saves_nothing(&self) -> bool {
-        #[cfg(any(test, feature = "simulation"))]
-        if matches!(self.geometry.sabotage, Some(Sabotage::NoSavedBlocks | Sabotage::GapTooSmall)) {
             return true;
         }
         false
@@ -594,21 +525,6 @@ fn map_room(program: &Program, data_ranges: usize) -> u64 {
     let holes = program.plan.runs.iter().filter(|run| run.origin == Origin::Hole).count();
     let shifts = program.opening.len() + program.closing.len();
     journal::map_len(data_ranges + holes + shifts + 16)
-}
-
-/// The bytes of some ranges that tell whether they are what they were: all of them would have to be read once more. The
-/// beginnings and ends of long ranges are enough to notice that they have moved.
-pub(super) fn sampled(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
-    const SAMPLE: u64 = 64 << 10;
-    let mut samples = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        if range.end - range.start <= 2 * SAMPLE {
-            samples.push(range.clone());
-        } else {
-            samples.extend([range.start..range.start + SAMPLE, range.end - SAMPLE..range.end]);
-        }
-    }
-    samples
 }
 
 /// Number of bytes in all ranges.

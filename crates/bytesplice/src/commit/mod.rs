@@ -21,6 +21,7 @@ mod replace_face;
 pub(crate) mod report;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod sabotage;
+mod saving;
 pub(crate) mod shift;
 pub(crate) mod watch;
 

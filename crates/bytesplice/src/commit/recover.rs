@@ -23,13 +23,14 @@
 use std::ops::Range;
 
 use super::checksum::checksum;
-use super::engine::{Engine, Prepared, sampled, total};
+use super::engine::{Engine, Prepared, total};
 use super::failure::{Attempt, Failure, Object};
 use super::journal::{self, Header, HeaderState, Layout, Record};
 use super::plan::Geometry;
 use super::program::{Program, ProgramStep};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
+use super::saving::sampled;
 use super::shift::{DataMap, Repair, Shift, ShiftKind};
 use crate::storage::{Mark, Storage, StorageFile};
 
@@ -161,7 +162,8 @@ impl<S: Storage> Engine<'_, S> {
         let step = resume.record.step;
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::RewriteRecord) {
-            return self.run_steps(&prepared, step).and_then(|()| self.finish(&prepared));
+            let record = self.save(&prepared, step)?;
+            return self.run_steps(&prepared, record).and_then(|()| self.finish(&prepared));
         }
         match program.step(step) {
             Some(ProgramStep::Shift { shift, len_before }) => {
@@ -172,7 +174,10 @@ impl<S: Storage> Engine<'_, S> {
                 self.write_step(&prepared, step, Some(&resume.saved))?;
             }
         }
-        self.run_steps(&prepared, step + 1)?;
+        if step + 1 < program.step_count() {
+            let record = self.save(&prepared, step + 1)?;
+            self.run_steps(&prepared, record)?;
+        }
         self.finish(&prepared)
     }
 
@@ -229,7 +234,7 @@ impl<S: Storage> Engine<'_, S> {
         record: Record,
         shift: Shift,
     ) -> Result<(Option<Resume>, bool), Failure> {
-        let place = prepared.layout.saved[self.slot(record.step)];
+        let place = prepared.layout.saved[self.saver().slot(record.step)];
         let found = journal::read_map(&prepared.journal, place, prepared.header.slot_len);
         let found = found.attempt(Object::Journal, "read", place, prepared.header.slot_len)?;
         if let Some((map, crc)) = found
@@ -237,7 +242,7 @@ impl<S: Storage> Engine<'_, S> {
         {
             return Ok((Some(Resume { record, map, saved: Vec::new() }), true));
         }
-        let now = journal::encode_map(&self.data_map(shift.offset)?);
+        let now = journal::encode_map(&self.saver().data_map(shift.offset)?);
         Ok((None, crc32fast::hash(&now) != record.saved_crc))
     }
 
@@ -260,7 +265,7 @@ impl<S: Storage> Engine<'_, S> {
             return Ok((None, true));
         };
         let reads = prepared.program.plan.reads(step, prepared.header.block);
-        let start = prepared.layout.saved[self.slot(record.step)];
+        let start = prepared.layout.saved[self.saver().slot(record.step)];
         let saved = total(&reads.overwritten);
         if saved > prepared.header.slot_len {
             return Ok((None, false));
@@ -301,7 +306,9 @@ impl<S: Storage> Engine<'_, S> {
     fn finish_shift(&self, shift: Shift, before: &DataMap, len_before: u64) -> Result<(), Failure> {
         let target = self.storage.target();
         let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
-        let now = self.data_map(shift.offset)?;
+        // What a failed call left is built upon: it must not be lost on its own. And only what is on the disk is data.
+        target.sync_all().attempt(Object::Target, "sync", 0, len)?;
+        let now = self.saver().data_map(shift.offset)?;
         let again = shift.kind == ShiftKind::Insert;
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::ShiftRepeated) {
@@ -435,7 +442,7 @@ impl<S: Storage> Engine<'_, S> {
         object: Object,
         ranges: &[Range<u64>],
     ) -> Result<u32, Failure> {
-        checksum(file, object, ranges, &mut self.buffer(total(ranges)), |_| Ok(()))
+        checksum(file, object, ranges, &mut self.saver().buffer(total(ranges)), |_| Ok(()))
     }
 }
 

@@ -67,9 +67,13 @@ pub(crate) trait StorageFile {
 }
 
 /// A target file with its journal.
-pub(crate) trait Storage {
+pub(crate) trait Storage: Sync {
     /// Both the target and the journal.
-    type File: StorageFile;
+    type File: StorageFile + Sync;
+
+    /// Does both, at the same time if that helps, in any order if not.
+    fn both<A, B: Send>(&self, one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send)
+    -> (A, B);
 
     /// The file that is committed.
     fn target(&self) -> &Self::File;

@@ -15,10 +15,9 @@ mod contents;
 mod history;
 mod replacement;
 
-use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub(crate) use chance::Chance;
 pub(crate) use contents::Contents;
@@ -60,21 +59,21 @@ struct Disk {
 /// A target, its journal and their directory on one simulated disk.
 #[derive(Debug)]
 pub(crate) struct SimulatedStorage {
-    disk: Rc<RefCell<Disk>>,
+    disk: Arc<Mutex<Disk>>,
     target: SimulatedFile,
 }
 
 /// A handle on a file of a simulated disk.
 #[derive(Debug)]
 pub(crate) struct SimulatedFile {
-    disk: Rc<RefCell<Disk>>,
+    disk: Arc<Mutex<Disk>>,
     file: FileNumber,
 }
 
 impl SimulatedStorage {
     /// Starts the system on a disk.
     pub fn boot(wreck: &Wreck, sabotage: Option<Sabotage>, fault: Fault) -> Self {
-        let disk = Rc::new(RefCell::new(Disk {
+        let disk = Arc::new(Mutex::new(Disk {
             next_file: wreck.image.files.len(),
             base: wreck.image.clone(),
             seen: wreck.image.clone(),
@@ -85,45 +84,49 @@ impl SimulatedStorage {
             attempts: 0,
             failed: false,
         }));
-        Self { target: SimulatedFile { disk: Rc::clone(&disk), file: wreck.image.target }, disk }
+        Self { target: SimulatedFile { disk: Arc::clone(&disk), file: wreck.image.target }, disk }
     }
 
     /// The same disk, with the file that has the target's name by now.
     pub fn reopened(&self) -> Self {
-        let file = self.disk.borrow().seen.target;
-        let target = SimulatedFile { disk: Rc::clone(&self.disk), file };
-        Self { target, disk: Rc::clone(&self.disk) }
+        let file = lock(&self.disk).seen.target;
+        let target = SimulatedFile { disk: Arc::clone(&self.disk), file };
+        Self { target, disk: Arc::clone(&self.disk) }
     }
 
     /// Number of operations logged so far.
     pub fn operations(&self) -> usize {
-        self.disk.borrow().log.len()
+        lock(&self.disk).log.len()
     }
 
     /// Number of calls so far that could have failed.
     pub fn attempts(&self) -> usize {
-        self.disk.borrow().attempts
+        lock(&self.disk).attempts
     }
 
     /// Lets the call of this number, and no other, fail from now on.
     pub fn set_fault(&self, fault: Fault) {
-        self.disk.borrow_mut().fault = fault;
+        lock(&self.disk).fault = fault;
     }
 
     /// The disk as a process sees it, without a crash.
     pub fn seen(&self) -> Wreck {
-        let disk = self.disk.borrow();
+        let disk = lock(&self.disk);
         Wreck { image: disk.seen.clone(), markable: disk.markable }
     }
 
     /// Everything that happened since the boot.
     pub fn history(&self) -> History {
-        let disk = self.disk.borrow();
+        let disk = lock(&self.disk);
         History {
             base: Wreck { image: disk.base.clone(), markable: disk.markable },
             log: disk.log.clone(),
         }
     }
+}
+
+fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
+    disk.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 impl Disk {
@@ -170,7 +173,7 @@ impl Disk {
 impl SimulatedFile {
     /// Shifts extents of the target; a failure leaves some of them where they were.
     fn shift(&self, shift: Shift) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         let end = shift.offset + if shift.kind == ShiftKind::Collapse { shift.len } else { 0 };
         if self.file != disk.seen.target || end >= disk.seen.file(self.file).len() as u64 {
             return Err(io::ErrorKind::InvalidInput.into());
@@ -182,7 +185,7 @@ impl SimulatedFile {
     }
 
     fn sync(&self, all: bool) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         let committing = disk.seen.mark.is_some();
         let of_target = self.file == disk.seen.target;
         let of_replacement = Some(self.file) == disk.seen.replacement;
@@ -220,11 +223,11 @@ impl StorageFile for SimulatedFile {
     }
 
     fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.borrow_mut().seen.file(self.file).len() as u64)
+        Ok(lock(&self.disk).seen.file(self.file).len() as u64)
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         let contents = disk.seen.file(self.file);
         let start = offset as usize;
         let part = contents.get(start..start + buffer.len());
@@ -236,7 +239,7 @@ impl StorageFile for SimulatedFile {
         if bytes.is_empty() {
             return Ok(());
         }
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         let offset = offset as usize;
         if disk.fails() {
             // A short write.
@@ -271,7 +274,7 @@ impl StorageFile for SimulatedFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         if disk.fails() {
             return Err(io::Error::other("injected failure"));
         }
@@ -288,7 +291,7 @@ impl StorageFile for SimulatedFile {
     }
 
     fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         if disk.fails() {
             return Err(io::Error::other("injected failure"));
         }
@@ -297,11 +300,11 @@ impl StorageFile for SimulatedFile {
     }
 
     fn data_ranges(&self, start: u64) -> io::Result<Vec<Range<u64>>> {
-        Ok(self.disk.borrow_mut().seen.file(self.file).data_ranges(start))
+        Ok(lock(&self.disk).seen.file(self.file).data_ranges(start))
     }
 
     fn share(&self, source: &Self, range: Range<u64>, offset: u64) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         if disk.fails() {
             return Err(io::Error::other("injected failure"));
         }
@@ -319,7 +322,7 @@ impl StorageFile for SimulatedFile {
     }
 
     fn forget_cached(&self) {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         // Only after a failure can the disk hold anything else than what is seen.
         if disk.failed {
             let base = Wreck { image: disk.base.clone(), markable: disk.markable };
@@ -338,19 +341,33 @@ impl StorageFile for SimulatedFile {
 impl Storage for SimulatedStorage {
     type File = SimulatedFile;
 
+    fn both<A, B: Send>(
+        &self,
+        one: impl FnOnce() -> A,
+        other: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        // One after the other, either way round.
+        if lock(&self.disk).log.len().is_multiple_of(2) {
+            let other = other();
+            (one(), other)
+        } else {
+            (one(), other())
+        }
+    }
+
     fn target(&self) -> &SimulatedFile {
         &self.target
     }
 
     fn reserve(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        if self.disk.borrow_mut().fails() {
+        if lock(&self.disk).fails() {
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
     }
 
     fn mark(&self) -> io::Result<Mark> {
-        let disk = self.disk.borrow();
+        let disk = lock(&self.disk);
         Ok(match disk.seen.mark {
             _ if !disk.markable => Mark::Unsupported,
             None => Mark::Absent,
@@ -359,7 +376,7 @@ impl Storage for SimulatedStorage {
     }
 
     fn set_mark(&self, nonce: u64) -> io::Result<bool> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         if disk.fails() {
             return Err(io::Error::other("injected failure"));
         }
@@ -368,7 +385,7 @@ impl Storage for SimulatedStorage {
     }
 
     fn clear_mark(&self) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         if disk.fails() {
             return Err(io::Error::other("injected failure"));
         }
@@ -379,7 +396,7 @@ impl Storage for SimulatedStorage {
     }
 
     fn create_journal(&self) -> io::Result<SimulatedFile> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         if disk.seen.journal.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -390,16 +407,16 @@ impl Storage for SimulatedStorage {
         disk.next_file += 1;
         disk.seen.file(file);
         disk.perform(Operation::Create(file));
-        Ok(SimulatedFile { disk: Rc::clone(&self.disk), file })
+        Ok(SimulatedFile { disk: Arc::clone(&self.disk), file })
     }
 
     fn open_journal(&self) -> io::Result<Option<SimulatedFile>> {
-        let journal = self.disk.borrow().seen.journal;
-        Ok(journal.map(|file| SimulatedFile { disk: Rc::clone(&self.disk), file }))
+        let journal = lock(&self.disk).seen.journal;
+        Ok(journal.map(|file| SimulatedFile { disk: Arc::clone(&self.disk), file }))
     }
 
     fn remove_journal(&self) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         if disk.fails() {
             return Err(io::Error::other("injected failure"));
         }
@@ -408,7 +425,7 @@ impl Storage for SimulatedStorage {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        let mut disk = self.disk.borrow_mut();
+        let mut disk = lock(&self.disk);
         let created = disk.seen.journal.is_some();
         let forgotten = match disk.sabotage {
             Some(Sabotage::NoDirectorySyncAfterCreate) => created,

@@ -1,8 +1,8 @@
 use std::io;
 use std::ops::Range;
-use std::rc::Rc;
+use std::sync::Arc;
 
-use super::{Operation, SimulatedFile, SimulatedStorage};
+use super::{Operation, SimulatedFile, SimulatedStorage, lock};
 use crate::commit::sabotage::Sabotage;
 use crate::storage::replacement::Replacement;
 use crate::storage::{Storage, StorageFile};
@@ -18,7 +18,7 @@ pub(crate) struct SimulatedReplacement<'a> {
 impl SimulatedReplacement<'_> {
     /// Performs an operation on the directory, unless it is made to fail.
     fn perform(&self, operation: Operation) -> io::Result<()> {
-        let mut disk = self.storage.disk.borrow_mut();
+        let mut disk = lock(&self.storage.disk);
         if disk.fails() {
             return Err(io::Error::other("injected failure"));
         }
@@ -37,14 +37,14 @@ impl Replacement for SimulatedReplacement<'_> {
     fn create(&self) -> io::Result<SimulatedFile> {
         self.remove_stale()?;
         let file = {
-            let mut disk = self.storage.disk.borrow_mut();
+            let mut disk = lock(&self.storage.disk);
             let file = disk.next_file;
             disk.next_file += 1;
             disk.seen.file(file);
             file
         };
         self.perform(Operation::CreateReplacement(file))?;
-        Ok(SimulatedFile { disk: Rc::clone(&self.storage.disk), file })
+        Ok(SimulatedFile { disk: Arc::clone(&self.storage.disk), file })
     }
 
     fn clone_contents(&self, file: &SimulatedFile) -> io::Result<bool> {
@@ -69,7 +69,7 @@ impl Replacement for SimulatedReplacement<'_> {
     }
 
     fn copy_metadata(&self, _file: &SimulatedFile) -> io::Result<()> {
-        if self.storage.disk.borrow_mut().fails() {
+        if lock(&self.storage.disk).fails() {
             return Err(io::Error::other("injected failure"));
         }
         Ok(())
@@ -77,7 +77,7 @@ impl Replacement for SimulatedReplacement<'_> {
 
     fn rename(&self, file: &SimulatedFile) -> io::Result<()> {
         self.perform(Operation::Rename(file.file))?;
-        let mut disk = self.storage.disk.borrow_mut();
+        let mut disk = lock(&self.storage.disk);
         if disk.sabotage == Some(Sabotage::RenameBeforeSync) {
             disk.log.push(Operation::Sync { file: file.file, all: true });
         }
@@ -89,14 +89,14 @@ impl Replacement for SimulatedReplacement<'_> {
     }
 
     fn remove_stale(&self) -> io::Result<bool> {
-        if self.storage.disk.borrow().seen.replacement.is_none() {
+        if lock(&self.storage.disk).seen.replacement.is_none() {
             return Ok(false);
         }
         self.remove().map(|()| true)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        let mut disk = self.storage.disk.borrow_mut();
+        let mut disk = lock(&self.storage.disk);
         if disk.sabotage == Some(Sabotage::NoDirectorySyncAfterRename) {
             return Ok(());
         }

@@ -1,0 +1,150 @@
+use std::io;
+use std::ops::Range;
+
+use super::buffer::Buffer;
+use super::checksum::checksum;
+use super::engine::{Prepared, total};
+use super::failure::{Attempt, Failure, Object};
+use super::journal::{self, Record};
+use super::plan::{Geometry, Step};
+use super::program::ProgramStep;
+#[cfg(any(test, feature = "simulation"))]
+use super::sabotage::Sabotage;
+use super::shift::{DataMap, Shift};
+use crate::storage::{Storage, StorageFile};
+
+/// Copies what recovery will need of the target into the journal. It writes nothing else, so that it can save for the next
+/// step while the one before is being written: that one does not touch what the next one reads.
+pub(super) struct Saver<'s, S: Storage> {
+    /// The target and its journal.
+    pub storage: &'s S,
+    /// The sizes to work with.
+    pub geometry: Geometry,
+}
+
+impl<S: Storage> Saver<'_, S> {
+    /// Copies into the slot of a step what recovery needs to do it again; gives the step's record, and how many bytes of
+    /// blocks were saved.
+    pub fn save(
+        &self,
+        prepared: &Prepared<'_, S::File>,
+        number: u64,
+    ) -> Result<(Record, u64), Failure> {
+        let record =
+            Record { step: number, marked: prepared.marked, saved_crc: 0, untouched_crc: 0 };
+        match prepared.program.step(number) {
+            Some(ProgramStep::Write([step])) if !prepared.header.snapshot => {
+                let (saved_crc, untouched_crc, saved) = self.save_blocks(prepared, number, step)?;
+                Ok((Record { saved_crc, untouched_crc, ..record }, saved))
+            }
+            Some(ProgramStep::Shift { shift, .. }) => {
+                let saved_crc = self.save_map(prepared, number, shift)?;
+                Ok((Record { saved_crc, ..record }, 0))
+            }
+            _ => Ok((record, 0)),
+        }
+    }
+
+    /// Copies the old blocks that a step both reads and writes into its slot; gives the checksums, and how
+    /// many bytes were saved.
+    fn save_blocks(
+        &self,
+        prepared: &Prepared<'_, S::File>,
+        number: u64,
+        step: &Step,
+    ) -> Result<(u32, u32, u64), Failure> {
+        let reads = prepared.program.plan.reads(step, prepared.header.block);
+        let target = self.storage.target();
+        for range in reads.untouched.iter().chain(&reads.overwritten) {
+            target.will_read(range.start, range.end - range.start);
+        }
+        let mut place = prepared.layout.saved[self.slot(number)];
+        let untouched = sampled(&reads.untouched);
+        let mut buffer = self.buffer(total(&reads.overwritten).max(total(&untouched)));
+        let saves_nothing = self.saves_nothing();
+        let saved_crc =
+            checksum(target, Object::Target, &reads.overwritten, &mut buffer, |bytes| {
+                let len = bytes.len() as u64;
+                if !saves_nothing {
+                    prepared.journal.write_all_at(bytes, place).attempt(
+                        Object::Journal,
+                        "write",
+                        place,
+                        len,
+                    )?;
+                    prepared.journal.start_writing(place, len);
+                }
+                place += len;
+                Ok(())
+            })?;
+        let untouched_crc = checksum(target, Object::Target, &untouched, &mut buffer, |_| Ok(()))?;
+        Ok((saved_crc, untouched_crc, total(&reads.overwritten)))
+    }
+
+    /// Writes down what is data and what is hole before a shift; gives the checksum.
+    fn save_map(
+        &self,
+        prepared: &Prepared<'_, S::File>,
+        number: u64,
+        shift: Shift,
+    ) -> Result<u32, Failure> {
+        let map = self.data_map(shift.offset)?;
+        let bytes = journal::encode_map(&map);
+        let place = prepared.layout.saved[self.slot(number)];
+        let len = bytes.len() as u64;
+        let fits = if len <= prepared.header.slot_len {
+            Ok(())
+        } else {
+            Err(io::Error::other("the file has more holes than were counted"))
+        };
+        let written = fits.and_then(|()| prepared.journal.write_all_at(&bytes, place));
+        written.attempt(Object::Journal, "write", place, len)?;
+        Ok(crc32fast::hash(&bytes))
+    }
+
+    /// Where the target has data from an offset on.
+    pub fn data_map(&self, start: u64) -> Result<DataMap, Failure> {
+        let ranges = self.storage.target().data_ranges(start);
+        let ranges = ranges.attempt(Object::Target, "list the holes of", start, 0)?;
+        Ok(DataMap::new(ranges, self.geometry.block))
+    }
+
+    /// Zeros, as long as is useful for work on `len` bytes: whole blocks, at least a page, at most about the buffer size.
+    pub fn buffer(&self, len: u64) -> Buffer {
+        let unit = self.geometry.page.next_multiple_of(self.geometry.block);
+        let longest = self.geometry.buffer.next_multiple_of(unit);
+        Buffer::new(len.next_multiple_of(unit).clamp(unit, longest) as usize)
+    }
+
+    /// The slot of a step.
+    pub fn slot(&self, step: u64) -> usize {
+        #[cfg(any(test, feature = "simulation"))]
+        if self.geometry.sabotage == Some(Sabotage::OneSlot) {
+            return 0;
+        }
+        (step % 2) as usize
+    }
+
+    fn saves_nothing(&self) -> bool {
+        #[cfg(any(test, feature = "simulation"))]
+        if matches!(self.geometry.sabotage, Some(Sabotage::NoSavedBlocks | Sabotage::GapTooSmall)) {
+            return true;
+        }
+        false
+    }
+}
+
+/// The bytes of some ranges that tell whether they are what they were: all of them would have to be read once more. The
+/// beginnings and ends of long ranges are enough to notice that they have moved.
+pub(super) fn sampled(ranges: &[Range<u64>]) -> Vec<Range<u64>> {
+    const SAMPLE: u64 = 64 << 10;
+    let mut samples = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        if range.end - range.start <= 2 * SAMPLE {
+            samples.push(range.clone());
+        } else {
+            samples.extend([range.start..range.start + SAMPLE, range.end - SAMPLE..range.end]);
+        }
+    }
+    samples
+}

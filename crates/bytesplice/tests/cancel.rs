@@ -1,0 +1,125 @@
+//! Commits that are asked to stop, at every moment at which they look.
+
+use std::fs;
+use std::path::Path;
+
+use bytesplice::{
+    Cancel, CommitOptions, Error, FileState, Recovery, SpliceFile, Strategy, abort, recover,
+};
+use oracle::{names, numbers};
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod oracle;
+
+const LEN: usize = 40 << 20;
+
+fn edited(path: &Path) -> (SpliceFile, Vec<u8>) {
+    fs::write(path, numbers(LEN)).unwrap();
+    let mut file = SpliceFile::open(path).unwrap();
+    file.insert(10, "four").unwrap();
+    file.append(numbers(3 << 20)).unwrap();
+    let mut new = numbers(LEN);
+    new.splice(10..10, *b"four");
+    new.extend(numbers(3 << 20));
+    (file, new)
+}
+
+/// Commits and asks to stop when the callback comes for the time `at`; the outcome, and whether it came so often.
+fn stop_at(
+    file: &mut SpliceFile,
+    strategy: Strategy,
+    at: u64,
+    ask: fn(&Cancel),
+) -> (Result<(), Error>, bool) {
+    let cancel = Cancel::new();
+    let asked = cancel.clone();
+    let mut calls = 0;
+    let mut progress = |_: bytesplice::Progress| {
+        calls += 1;
+        if calls == at {
+            ask(&asked);
+        }
+    };
+    let options = CommitOptions::new().strategy(strategy).progress(&mut progress).cancel(&cancel);
+    let outcome = file.commit_with(options);
+    (outcome, calls >= at)
+}
+
+#[test]
+fn a_request_stops_a_commit_before_its_commit_point_and_no_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let (mut stopped, mut finished) = (0, 0);
+    for at in (1..).step_by(3) {
+        let (mut file, new) = edited(&path);
+        let (outcome, came) = stop_at(&mut file, Strategy::Journaled, at, Cancel::request);
+        assert_eq!(names(directory.path()), ["data"]);
+        if !came {
+            break;
+        }
+        match outcome {
+            Ok(()) => {
+                finished += 1;
+                assert!(fs::read(&path).unwrap() == new);
+            }
+            Err(Error::Cancelled { state: FileState::Unchanged, .. }) => {
+                stopped += 1;
+                assert_eq!(finished, 0, "stopped after it once went on");
+                assert!(fs::read(&path).unwrap() == numbers(LEN));
+                // The edits are still there, and can be committed.
+                file.commit().unwrap();
+                assert!(fs::read(&path).unwrap() == new);
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    println!("{stopped} commits stopped, {finished} past their commit point finished");
+    assert!(stopped > 0 && finished > 0);
+}
+
+#[test]
+fn an_urgent_request_leaves_the_rest_to_recovery() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    let mut left = 0;
+    for at in (1..).step_by(7) {
+        let (mut file, new) = edited(&path);
+        let (outcome, came) = stop_at(&mut file, Strategy::Journaled, at, Cancel::request_at_once);
+        if !came {
+            break;
+        }
+        match outcome {
+            Err(Error::Cancelled { state: FileState::Unchanged, .. }) => {
+                assert!(fs::read(&path).unwrap() == numbers(LEN));
+            }
+            Err(Error::Cancelled { state: FileState::Recoverable { .. }, .. }) => {
+                left += 1;
+                assert!(matches!(file.commit(), Err(Error::Poisoned { .. })));
+                drop(file);
+                assert!(matches!(abort(&path), Err(Error::PastCommitPoint { .. })));
+                assert_eq!(recover(&path).unwrap(), Recovery::Completed);
+                assert!(fs::read(&path).unwrap() == new);
+            }
+            outcome => panic!("{outcome:?}"),
+        }
+        assert_eq!(names(directory.path()), ["data"]);
+    }
+    println!("{left} commits left to recovery");
+    assert!(left > 0);
+}
+
+#[test]
+fn a_request_that_came_before_the_commit_stops_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("data");
+    for strategy in [Strategy::Auto, Strategy::Journaled, Strategy::Direct] {
+        let (mut file, new) = edited(&path);
+        let cancel = Cancel::new();
+        cancel.request();
+        let outcome = file.commit_with(CommitOptions::new().strategy(strategy).cancel(&cancel));
+        assert!(matches!(outcome, Err(Error::Cancelled { state: FileState::Unchanged, .. })));
+        assert!(fs::read(&path).unwrap() == numbers(LEN));
+        file.commit().unwrap();
+        assert!(fs::read(&path).unwrap() == new);
+    }
+}
