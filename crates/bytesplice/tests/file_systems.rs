@@ -59,6 +59,7 @@ fn every_strategy(place: &Path, expected: &[Strategy]) {
         Strategy::Journaled,
         Strategy::Snapshot,
         Strategy::Extents,
+        Strategy::Replace,
         Strategy::Direct,
     ] {
         let outcomes = [oracle::commits(place, strategy), oracle::keeps_holes(place, strategy)];
@@ -282,12 +283,12 @@ fn replacing_on_a_full_disk(place: &Path) {
 
 #[test]
 fn commits_on_every_file_system() {
-    use Strategy::{Auto, Direct, Extents, Journaled, Snapshot};
+    use Strategy::{Auto, Direct, Extents, Journaled, Replace, Snapshot};
 
     for (kind, strategies) in [
-        ("ext4", &[Auto, Journaled, Extents, Direct][..]),
-        ("xfs", &[Auto, Journaled, Snapshot, Extents, Direct]),
-        ("btrfs", &[Auto, Journaled, Snapshot, Direct]),
+        ("ext4", &[Auto, Journaled, Extents, Replace, Direct][..]),
+        ("xfs", &[Auto, Journaled, Snapshot, Extents, Replace, Direct]),
+        ("btrfs", &[Auto, Journaled, Snapshot, Replace, Direct]),
     ] {
         match Mounted::new(kind, 512) {
             Ok(mounted) => {
