@@ -353,6 +353,8 @@ pub enum StrategyArgument {
     Snapshot,
     /// By shifting extents (ext4, XFS)
     Extents,
+    /// A new file takes the name: readers never see the middle; other hard links keep the old bytes
+    Replace,
     /// Without a journal: a crash in between ruins the file
     Direct,
 }
@@ -364,6 +366,7 @@ impl From<StrategyArgument> for bytesplice::Strategy {
             StrategyArgument::Journaled => Self::Journaled,
             StrategyArgument::Snapshot => Self::Snapshot,
             StrategyArgument::Extents => Self::Extents,
+            StrategyArgument::Replace => Self::Replace,
             StrategyArgument::Direct => Self::Direct,
         }
     }

@@ -7,9 +7,9 @@ use std::path::Path;
 use bytesplice::{CommitOptions, CommitPlan, Durability, Error, OpenOptions, SpliceFile};
 use serde_json::Value;
 
-use crate::cli::EditOptions;
+use crate::cli::{EditOptions, StrategyArgument};
 use crate::failure::Failure;
-use crate::output::{bytes, object, plan_value, print, print_object, shown, tell};
+use crate::output::{bytes, object, plan_value, print, print_object, shown, tell, warn};
 use crate::plan_table::plan_table;
 use crate::progress::CommitProgress;
 use crate::range_argument::{Bound, OutsideFile, RangeArgument};
@@ -128,11 +128,16 @@ impl<'a> Edit<'a> {
     /// # Errors
     /// The plan or the commit failed.
     pub fn finish(mut self, done: &str) -> Result<(), Failure> {
-        let plan = if self.options.dry_run || self.options.json {
+        let replaces = matches!(self.options.strategy, StrategyArgument::Replace);
+        let plan = if self.options.dry_run || self.options.json || replaces {
             Some(self.file.plan_with(&self.commit_options())?)
         } else {
             None
         };
+        if plan.as_ref().is_some_and(|plan| plan.breaks_hard_links) && !self.options.quiet {
+            let keep = if self.options.dry_run { "would keep" } else { "keep" };
+            warn(&format!("{}: its other hard links {keep} the old contents", shown(self.path)));
+        }
         if let (true, Some(plan)) = (self.options.dry_run, &plan) {
             return self.show_plan(plan);
         }
@@ -143,8 +148,8 @@ impl<'a> Edit<'a> {
         progress.finish();
         committed?;
         match plan {
-            Some(plan) => self.print_plan(&plan),
-            None => self.report(done),
+            Some(plan) if self.options.json => self.print_plan(&plan),
+            _ => self.report(done),
         }
     }
 

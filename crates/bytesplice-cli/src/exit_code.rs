@@ -36,7 +36,8 @@ impl ExitCode {
             Error::Open { .. }
             | Error::NotRegular { .. }
             | Error::PermissionDenied { .. }
-            | Error::JournalUnwritable { .. } => Self::CannotOpen,
+            | Error::JournalUnwritable { .. }
+            | Error::StrategyUnsupported { .. } => Self::CannotOpen,
             Error::Locked { .. } => Self::Locked,
             Error::Changed { .. } | Error::SourceChanged { .. } | Error::Unexpected { .. } => {
                 Self::Changed

@@ -61,6 +61,7 @@ pub fn plan_value(plan: &CommitPlan) -> Value {
         "fsyncs": plan.fsyncs,
         "extra_disk": plan.extra_disk,
         "keeps_inode": plan.keeps_inode,
+        "breaks_hard_links": plan.breaks_hard_links,
         "steps": plan.steps,
     })
 }
@@ -87,6 +88,11 @@ pub fn tell(line: &str) {
     if io::stderr().is_terminal() {
         let _ = writeln!(io::stderr(), "{line}");
     }
+}
+
+/// A warning: one line on standard error, terminal or not.
+pub fn warn(message: &str) {
+    let _ = writeln!(io::stderr(), "bytesplice: warning: {}", printable(message));
 }
 
 /// An error: one line on standard error, with `--json` also an object on standard output.

@@ -35,7 +35,12 @@ pub fn plan_table(plan: &CommitPlan) -> String {
     row("to journal", bytes(plan.bytes_to_journal));
     row("fsyncs", grouped(plan.fsyncs));
     row("extra disk", bytes(plan.extra_disk));
-    row("inode", if plan.keeps_inode { "stays the same" } else { "is a new one" }.into());
+    let inode = match (plan.keeps_inode, plan.breaks_hard_links) {
+        (true, _) => "stays the same",
+        (false, false) => "is a new one",
+        (false, true) => "is a new one: other hard links keep the old contents",
+    };
+    row("inode", inode.into());
     table
 }
 

@@ -114,6 +114,49 @@ fn a_journal_that_was_left_is_named_as_the_file_was_typed() {
 }
 
 #[test]
+fn replacing_warns_of_hard_links() {
+    let directory = directory("0123456789");
+    let link = directory.path().join("link");
+    fs::hard_link(directory.path().join("data"), &link).unwrap();
+    let remove = |more: &[&str]| {
+        let mut command = bytesplice(directory.path());
+        command
+            .args(["remove", "data", "0..5", "--strategy", "replace"])
+            .args(more)
+            .assert()
+            .success()
+    };
+    let dry = remove(&["--dry-run"]);
+    let output = dry.get_output();
+    let plan = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(plan.contains("is a new one: other hard links keep the old contents"), "{plan}");
+    dry.stderr("bytesplice: warning: data: its other hard links would keep the old contents\n");
+    let done = remove(&["--json"]);
+    let object: Value = serde_json::from_slice(&done.get_output().stdout).unwrap();
+    assert_eq!(object["plan"]["strategy"], "replace");
+    assert_eq!(object["plan"]["breaks_hard_links"], true);
+    done.stderr("bytesplice: warning: data: its other hard links keep the old contents\n");
+    assert_eq!(fs::read(&link).unwrap(), b"0123456789");
+    assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"56789");
+    remove(&["--quiet"]).stderr("");
+}
+
+#[test]
+fn what_a_broken_replacement_left_is_told_and_removed() {
+    let directory = directory("0123456789");
+    let left = directory.path().join(".data.bytesplice-new");
+    fs::write(&left, "").unwrap();
+    let status = bytesplice(directory.path()).args(["status", "data"]).assert().success();
+    let said = String::from_utf8(status.get_output().stdout.clone()).unwrap();
+    assert!(said.contains("new file   left by a commit that was cut short"), "{said}");
+    let recover =
+        bytesplice(directory.path()).args(["recover", "data", "--json"]).assert().success();
+    let object: Value = serde_json::from_slice(&recover.get_output().stdout).unwrap();
+    assert_eq!(object["recovery"], "rolled-back");
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_closed_pipe_ends_show_quietly() {
     let directory = directory("");
     File::options()

@@ -2,6 +2,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::ops::{Range, RangeBounds};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 
 use crate::content::{Content, Kind};
@@ -277,7 +278,11 @@ impl SpliceFile {
 
     /// Takes the contents on the disk, which a commit just wrote, as the new ground for edits.
     pub(crate) fn start_over_from_disk(&mut self) -> Result<()> {
-        let file = self.original.file().clone();
+        self.start_over_from(self.original.file().clone())
+    }
+
+    /// The same with `file`, which a commit put in the place of the old one.
+    pub(crate) fn start_over_from(&mut self, file: Arc<fs::File>) -> Result<()> {
         self.identity = Identity::of(&file).map_err(|source| Error::Io {
             path: self.path.clone(),
             operation: "read the length of the file",

@@ -26,18 +26,12 @@ impl OpenOptions {
         if self.create && !self.read_only {
             create_if_missing(given).map_err(failed)?;
         }
-        loop {
-            let path = resolve_links(given).map_err(failed)?;
-            let opened = regular::open(&path, given, !self.read_only)?;
-            let Regular { file, read_only, metadata } = opened;
-            let file = Arc::new(file);
-            let lock = self.lock_file(&file, &path, read_only)?;
-            // While we waited for the lock its holder may have put another file here.
-            let key = Identity::from(&metadata).key();
-            if leads_to(&path, key).map_err(failed)? {
-                return self.finish(file, path, read_only, lock);
-            }
-        }
+        let (opened, lock) =
+            open_locked(given, resolve_links, !self.read_only, |file, path, read_only| {
+                self.lock_file(file, path, read_only)
+            })?;
+        let Opened { file, path, read_only } = opened;
+        self.finish(file, path, read_only, lock)
     }
 
     /// Opens the file behind `file` anew, with an offset, flags and locks of its own, for reading and writing
@@ -101,6 +95,44 @@ impl OpenOptions {
     }
 }
 
+/// A regular file, open.
+pub(crate) struct Opened {
+    pub file: Arc<File>,
+    /// Without symlinks.
+    pub path: PathBuf,
+    pub read_only: bool,
+}
+
+/// Opens the file that `given` leads to once it is locked: whoever held it meanwhile may have put another file in its
+/// place, and then that one is the file. So this goes on as long as others replace the file; a path that leads to
+/// another inode than the one it opens, over and over, is [`Error::Changed`].
+pub(crate) fn open_locked<L>(
+    given: &Path,
+    resolve: impl Fn(&Path) -> io::Result<PathBuf>,
+    writable: bool,
+    lock: impl Fn(&Arc<File>, &Path, bool) -> Result<L>,
+) -> Result<(Opened, L)> {
+    const MOST_TRIES: u32 = 100;
+    let failed = |source| Error::Open { path: given.into(), source };
+    let (mut last, mut tries) = (None, 0);
+    loop {
+        let path = resolve(given).map_err(failed)?;
+        let Regular { file, read_only, metadata } = regular::open(&path, given, writable)?;
+        let file = Arc::new(file);
+        let lock = lock(&file, &path, read_only)?;
+        let key = Identity::from(&metadata).key();
+        if leads_to(&path, key).map_err(failed)? {
+            return Ok((Opened { file, path, read_only }, lock));
+        }
+        // Another inode every time is the work of others, and each waited for one of their commits.
+        tries = if last == Some(key) { tries + 1 } else { 0 };
+        last = Some(key);
+        if tries == MOST_TRIES {
+            return Err(Error::Changed { path, what: "another file is at this path".into() });
+        }
+    }
+}
+
 /// Makes an empty file where nothing is, also at the end of a dangling symlink.
 fn create_if_missing(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
@@ -125,7 +157,7 @@ fn resolve_links(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Whether the file at `path` is the one with this device and inode.
-fn leads_to(path: &Path, key: (u64, u64)) -> io::Result<bool> {
+pub(crate) fn leads_to(path: &Path, key: (u64, u64)) -> io::Result<bool> {
     match Identity::at(path) {
         Ok(identity) => Ok(identity.key() == key),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

@@ -182,6 +182,10 @@ pub enum Strategy {
     Snapshot,
     /// In place, shifting extents (ext4, XFS): whole blocks do not move at all, other bytes are written once.
     Extents,
+    /// A new file beside the old one, which takes its name when it is complete: nobody ever sees the middle, not even
+    /// others who read the file meanwhile. It has another inode, so that other hard links and open descriptors keep the
+    /// old contents; mode, owner, access control lists and extended attributes are kept, or nothing is changed.
+    Replace,
     /// In place, without journal and fsync. A crash leaves neither old nor new contents.
     Direct,
 }
@@ -193,6 +197,7 @@ impl fmt::Display for Strategy {
             Self::Journaled => "journaled",
             Self::Snapshot => "snapshot",
             Self::Extents => "extents",
+            Self::Replace => "replace",
             Self::Direct => "direct",
         })
     }
@@ -207,6 +212,7 @@ impl FromStr for Strategy {
             "journaled" => Ok(Self::Journaled),
             "snapshot" => Ok(Self::Snapshot),
             "extents" => Ok(Self::Extents),
+            "replace" => Ok(Self::Replace),
             "direct" => Ok(Self::Direct),
             _ => Err(UnknownStrategy { name: name.to_owned() }),
         }
@@ -215,7 +221,7 @@ impl FromStr for Strategy {
 
 /// No [`Strategy`] has this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no strategy {name:?}: use auto, journaled, snapshot, extents or direct")]
+#[error("there is no strategy {name:?}: use auto, journaled, snapshot, extents, replace or direct")]
 pub struct UnknownStrategy {
     /// The name asked for.
     pub name: String,

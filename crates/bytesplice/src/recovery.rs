@@ -7,9 +7,11 @@ use crate::commit::plan::Geometry;
 use crate::commit::recover::Goal;
 use crate::commit::watch::Watch;
 use crate::lock::{Access, FileLock};
+use crate::open::{Opened, open_locked};
 use crate::storage::os::OsStorage;
+use crate::storage::replacement::{OsReplacement, Replacement, replacement_beside};
 use crate::storage::{Mark, Storage};
-use crate::{Error, FileState, LockMode, OpenOptions, Recovery, Result, regular};
+use crate::{Error, FileState, LockMode, OpenOptions, Recovery, Result};
 
 /// How to recover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +41,9 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Recovery> {
 }
 
 /// Brings a file to wholly old or wholly new contents after a commit was cut short, from its journal alone. Opening
-/// the file does the same. A file without a journal is left alone.
+/// the file does the same. A file without a journal is left alone; the unfinished new file that a commit by
+/// [`Strategy::Replace`](crate::Strategy::Replace) left beside it is removed, which counts as
+/// [`RolledBack`](Recovery::RolledBack).
 ///
 /// # Errors
 /// Nothing is touched by [`Error::Open`], [`Error::NotRegular`], [`Error::Locked`], [`Error::NeedsRecovery`] (no
@@ -72,15 +76,15 @@ pub fn abort(path: impl AsRef<Path>) -> Result<Recovery> {
 }
 
 fn settle(given: &Path, goal: Goal) -> Result<Recovery> {
-    let failed = |source| Error::Open { path: given.into(), source };
-    let path = std::fs::canonicalize(given).map_err(failed)?;
-    let opened = regular::open(&path, given, true)?;
-    let file = Arc::new(opened.file);
-    if opened.read_only {
+    let lock = |file: &Arc<File>, path: &Path, read_only: bool| {
+        (!read_only).then(|| FileLock::try_acquire(file, path, Access::Exclusive)).transpose()
+    };
+    let (opened, _lock) = open_locked(given, |path| path.canonicalize(), true, lock)?;
+    let Opened { file, path, read_only } = opened;
+    if read_only {
         refuse_traces(&file, &path)?;
         return Ok(Recovery::Clean);
     }
-    let _lock = FileLock::try_acquire(&file, &path, Access::Exclusive)?;
     recover_locked(&file, &path, goal)
 }
 
@@ -97,6 +101,12 @@ impl OpenOptions {
         }
         if self.lock == LockMode::None {
             if !storage(file, path)?.has_traces().map_err(|source| unreadable(path, source))? {
+                // A file that a commit by replacing left is in nobody's way, so a locked file is none of our business.
+                if replacement_beside(path).symlink_metadata().is_ok()
+                    && let Ok(_lock) = FileLock::try_acquire(file, path, Access::Exclusive)
+                {
+                    remove_stale_replacement(file, path);
+                }
                 return Ok(());
             }
             let _lock = FileLock::try_acquire(file, path, Access::Exclusive)?;
@@ -129,7 +139,18 @@ fn recover_locked(file: &Arc<File>, path: &Path, goal: Goal) -> Result<Recovery>
     let mut unwatched = |_| {};
     let watch = Watch::new(&mut unwatched);
     let mut engine = Engine { storage: &storage, geometry: Geometry::REAL, watch };
-    engine.recover(goal).map_err(|failure| failure.into_error(path, storage.journal_path()))
+    let outcome =
+        engine.recover(goal).map_err(|failure| failure.into_error(path, storage.journal_path()))?;
+    Ok(match (remove_stale_replacement(file, path), outcome) {
+        (true, Recovery::Clean) => Recovery::RolledBack,
+        (_, outcome) => outcome,
+    })
+}
+
+/// Removes the new file that a commit by replacing left when it was cut short. If that fails, the file is as good as
+/// before, and the next commit that needs the place says so.
+fn remove_stale_replacement(file: &Arc<File>, path: &Path) -> bool {
+    OsReplacement::new(Arc::clone(file), path, true).remove_stale().unwrap_or(false)
 }
 
 fn storage(file: &Arc<File>, path: &Path) -> Result<OsStorage> {

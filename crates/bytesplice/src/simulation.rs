@@ -22,6 +22,8 @@ use crate::storage::simulated::{
 };
 use crate::storage::{Storage, StorageFile};
 
+mod replacing;
+
 /// What an exploration saw.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
@@ -52,7 +54,10 @@ impl AddAssign for Report {
 pub fn explore(seed: u64, sabotage: Option<Sabotage>) -> Report {
     let mut report = Report { cases: 1, ..Report::default() };
     let mut case = Case::new(seed, sabotage);
-    if let Err(wrong) = case.run(&mut report) {
+    // Every fourth case has commits by replacing among its commits.
+    let outcome =
+        if seed % 4 == 3 { case.run_replacing(&mut report) } else { case.run(&mut report) };
+    if let Err(wrong) = outcome {
         report.wrong.push(format!("seed {seed}: {wrong}"));
     }
     report
@@ -396,7 +401,8 @@ fn recover(storage: &SimulatedStorage, geometry: Geometry) -> Result<(), Failure
 }
 
 fn settle(storage: &SimulatedStorage, geometry: Geometry, goal: Goal) -> Result<(), Failure> {
-    Engine { storage, geometry, watch: Watch::new(&mut |_| {}) }.recover(goal).map(|_| ())
+    Engine { storage, geometry, watch: Watch::new(&mut |_| {}) }.recover(goal)?;
+    replacing::recover(storage)
 }
 
 impl Edits {

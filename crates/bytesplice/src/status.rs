@@ -5,6 +5,7 @@ use crate::commit::journal::{self, Header, HeaderState, Record};
 use crate::commit::plan::Geometry;
 use crate::lock::{Access, FileLock};
 use crate::storage::os::OsStorage;
+use crate::storage::replacement::replacement_beside;
 use crate::storage::{Mark, Storage, StorageFile};
 use crate::{Error, FileState, Result, regular};
 
@@ -18,6 +19,10 @@ pub struct Status {
     pub len: u64,
     /// Its journal.
     pub journal: JournalStatus,
+    /// The unfinished new file beside it, of a commit by [`Strategy::Replace`](crate::Strategy::Replace) that is under
+    /// way or, if the file is not locked, was cut short. The contents are not concerned: the next open for writing
+    /// removes it.
+    pub replacement: Option<PathBuf>,
     /// Whether another bytesplice holds it for writing.
     pub locked: bool,
     /// Whether it can be read but not written.
@@ -137,7 +142,9 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
         journal_now = journal()?;
     }
     let len = file.metadata().map_err(failed)?.len();
-    Ok(Status { len, journal: journal_now, locked: locked_by_others, read_only, path })
+    let replacement = Some(replacement_beside(&path))
+        .filter(|beside| beside.symlink_metadata().is_ok_and(|found| found.is_file()));
+    Ok(Status { len, journal: journal_now, replacement, locked: locked_by_others, read_only, path })
 }
 
 fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<JournalStatus> {

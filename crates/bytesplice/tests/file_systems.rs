@@ -1,6 +1,7 @@
 //! Commits on freshly made file systems, loop-mounted: every one by the same cases. Needs root and the mkfs programs.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,6 +59,7 @@ fn every_strategy(place: &Path, expected: &[Strategy]) {
         Strategy::Journaled,
         Strategy::Snapshot,
         Strategy::Extents,
+        Strategy::Replace,
         Strategy::Direct,
     ] {
         let outcomes = [oracle::commits(place, strategy), oracle::keeps_holes(place, strategy)];
@@ -193,20 +195,108 @@ fn a_full_disk(place: &Path) {
     assert!(refused > 0 && done > 0);
 }
 
+/// A new file takes the name; where blocks can be shared, only what changes is written.
+fn replacing(place: &Path, shares: bool) {
+    let by_replacing = || CommitOptions::new().strategy(Strategy::Replace);
+    let path = place.join("data");
+    let mut model = numbers(40 << 20);
+    fs::write(&path, &model).unwrap();
+    let mut file = SpliceFile::open(&path).unwrap();
+    let edits: [(std::ops::Range<usize>, Vec<u8>); 6] = [
+        (39 << 20..39 << 20, b"late".to_vec()),
+        (100..105, b"equal".to_vec()),
+        // Whole blocks move by whole blocks.
+        (8192..8192, numbers(4096)),
+        (5_000_000..5_000_003, Vec::new()),
+        (20 << 20..30 << 20, vec![0; 5 << 20]),
+        (1 << 20..model.len() - (6 << 20), Vec::new()),
+    ];
+    let mut written = Vec::new();
+    for (range, bytes) in edits {
+        let inode = fs::metadata(&path).unwrap().ino();
+        file.replace(range.start as u64..range.end as u64, &bytes).unwrap();
+        let plan = file.plan_with(&by_replacing()).unwrap();
+        written.push(plan.bytes_to_write);
+        file.commit_with(by_replacing()).unwrap();
+        model.splice(range, bytes);
+        assert!(fs::read(&path).unwrap() == model);
+        assert_ne!(fs::metadata(&path).unwrap().ino(), inode);
+        assert_eq!(names(place), ["data"]);
+    }
+    println!("  replacing: wrote {written:?} bytes");
+    if shares {
+        assert!(written[0] <= 2 << 20 && written[1] == 5 && written[2] < 20_000, "{written:?}");
+    } else {
+        assert!(written[..4].iter().all(|&written| written > 39 << 20), "{written:?}");
+    }
+
+    // Holes, also inside what is shared.
+    let len = 1 << 30;
+    let sparse = fs::File::create(&path).unwrap();
+    sparse.set_len(len).unwrap();
+    drop((sparse, file));
+    let mut file = SpliceFile::open(&path).unwrap();
+    file.insert(len / 2, "island").unwrap();
+    file.insert(0, numbers(4096)).unwrap();
+    file.commit_with(by_replacing()).unwrap();
+    file.splice(100..4096, Content::fill(0, 3996)).unwrap();
+    file.splice(len / 2 + 4096..len / 2 + 4102, Content::fill(0, 6)).unwrap();
+    file.append("end").unwrap();
+    file.commit_with(by_replacing()).unwrap();
+    let metadata = fs::metadata(&path).unwrap();
+    assert_eq!(metadata.len(), len + 4096 + 6 + 3);
+    assert!(metadata.blocks() * 512 < 1 << 20, "{} bytes on the disk", metadata.blocks() * 512);
+    let mut start = vec![0; 8192];
+    file.read_exact_at(&mut start, 0).unwrap();
+    assert!(start[..100] == numbers(100) && start[100..].iter().all(|&byte| byte == 0));
+    let mut island = [1; 100];
+    file.read_exact_at(&mut island, len / 2 + 4090).unwrap();
+    assert_eq!(island, [0; 100]);
+    drop(file);
+    fs::remove_file(&path).unwrap();
+}
+
+/// No room for a second file: the old one stays, and nothing beside it.
+fn replacing_on_a_full_disk(place: &Path) {
+    let (path, ballast) = (place.join("data"), place.join("ballast"));
+    let old = numbers(24 << 20);
+    fs::write(&path, &old).unwrap();
+    let _ = run(Command::new("sync").arg("-f").arg(place));
+    let mut full = fs::File::create(&ballast).unwrap();
+    while full.write_all(&[1; 1 << 16]).is_ok() {}
+    full.set_len(full.metadata().unwrap().len().saturating_sub(5 << 20)).unwrap();
+    let _ = full.sync_all();
+    drop(full);
+    let mut file = SpliceFile::open(&path).unwrap();
+    file.insert(10, "x").unwrap();
+    let error = file.commit_with(CommitOptions::new().strategy(Strategy::Replace)).unwrap_err();
+    assert!(matches!(error, Error::NoSpace { .. }), "{error}");
+    assert_eq!(error.file_state(), FileState::Unchanged);
+    assert!(fs::read(&path).unwrap() == old);
+    assert_eq!(names(place), ["ballast", "data"]);
+    fs::remove_file(&ballast).unwrap();
+    file.commit_with(CommitOptions::new().strategy(Strategy::Replace)).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().len(), old.len() as u64 + 1);
+    drop(file);
+    fs::remove_file(&path).unwrap();
+}
+
 #[test]
 fn commits_on_every_file_system() {
-    use Strategy::{Auto, Direct, Extents, Journaled, Snapshot};
+    use Strategy::{Auto, Direct, Extents, Journaled, Replace, Snapshot};
 
     for (kind, strategies) in [
-        ("ext4", &[Auto, Journaled, Extents, Direct][..]),
-        ("xfs", &[Auto, Journaled, Snapshot, Extents, Direct]),
-        ("btrfs", &[Auto, Journaled, Snapshot, Direct]),
+        ("ext4", &[Auto, Journaled, Extents, Replace, Direct][..]),
+        ("xfs", &[Auto, Journaled, Snapshot, Extents, Replace, Direct]),
+        ("btrfs", &[Auto, Journaled, Snapshot, Replace, Direct]),
     ] {
         match Mounted::new(kind, 512) {
             Ok(mounted) => {
                 println!("{kind}");
                 every_kind_of_commit(&mounted.path());
                 every_strategy(&mounted.path(), strategies);
+                replacing(&mounted.path(), kind != "ext4");
+                replacing_on_a_full_disk(&mounted.path());
                 if strategies.contains(&Snapshot) {
                     back_and_forth(&mounted.path());
                 }

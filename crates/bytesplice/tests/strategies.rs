@@ -7,11 +7,18 @@ use bytesplice::{Error, Strategy};
 #[allow(dead_code, reason = "other tests use the rest")]
 mod oracle;
 
-const ALL: [Strategy; 5] =
-    [Strategy::Auto, Strategy::Journaled, Strategy::Snapshot, Strategy::Extents, Strategy::Direct];
+const ALL: [Strategy; 6] = [
+    Strategy::Auto,
+    Strategy::Journaled,
+    Strategy::Snapshot,
+    Strategy::Extents,
+    Strategy::Replace,
+    Strategy::Direct,
+];
 
 /// Where every file system must do, and where each may.
-const EVERYWHERE: [Strategy; 3] = [Strategy::Auto, Strategy::Journaled, Strategy::Direct];
+const EVERYWHERE: [Strategy; 4] =
+    [Strategy::Auto, Strategy::Journaled, Strategy::Replace, Strategy::Direct];
 
 fn every_strategy(place: &Path) {
     for strategy in ALL {

@@ -26,9 +26,21 @@ pub fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
 fn print_status(path: &Path, status: &Status, journal: Option<PathBuf>) -> Result<(), Failure> {
     let sentence = if status.is_being_written() { of_running } else { of_broken }(&status.journal);
     let journal = journal.map_or(String::new(), |journal| format!(" ({})", shown(&journal)));
+    let replacement = match &status.replacement {
+        None => String::new(),
+        Some(beside) if status.locked => {
+            format!("new file   a commit is writing it ({})\n", shown(beside))
+        }
+        Some(beside) => {
+            format!(
+                "new file   left by a commit that was cut short: recovery removes it ({})\n",
+                shown(beside)
+            )
+        }
+    };
     let yes_no = |yes| if yes { "yes" } else { "no" };
     print(&format!(
-        "path       {}\nlength     {}\njournal    {sentence}{journal}\nlocked     {}\nread-only  {}\n",
+        "path       {}\nlength     {}\njournal    {sentence}{journal}\n{replacement}locked     {}\nread-only  {}\n",
         shown(path),
         bytes(status.len),
         yes_no(status.locked),
@@ -93,6 +105,9 @@ fn print_status_object(
     let mut object = object("status", path);
     object.insert("length".into(), status.len.into());
     object.insert("journal".into(), Value::Object(journal));
+    if let Some(beside) = &status.replacement {
+        insert_path(&mut object, "replacement", beside);
+    }
     object.insert("locked".into(), status.locked.into());
     object.insert("read_only".into(), status.read_only.into());
     object.insert("being_written".into(), status.is_being_written().into());

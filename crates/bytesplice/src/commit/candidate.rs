@@ -103,6 +103,8 @@ impl Subject<'_> {
                 });
                 cheapest.within(surroundings)
             }
+            // Nothing is done in place: see `SpliceFile::cost_of_replacing`.
+            Strategy::Replace => Err("it does not work in place".into()),
             Strategy::Direct => {
                 let (program, literals) = self.journaled();
                 Ok(self.priced_directly(program.plan, literals, surroundings))
@@ -216,7 +218,7 @@ fn shift_room(shifts: u64, block: u64) -> u64 {
     if shifts == 0 { 0 } else { (TRIAL_BLOCKS + 2) * block }
 }
 
-fn estimate(cost: &StrategyCost, surroundings: &Surroundings) -> Duration {
+pub(super) fn estimate(cost: &StrategyCost, surroundings: &Surroundings) -> Duration {
     let cold = cost.bytes_to_read as f64 * (1.0 - surroundings.cached_share);
     let seconds = cost.bytes_to_write as f64 * WRITE
         + cost.bytes_to_journal as f64 * JOURNAL

@@ -50,12 +50,19 @@ impl SpliceFile {
     /// [`Error::Poisoned`]; [`Error::StrategyUnsupported`]; [`Error::Io`], if the file cannot be looked at.
     pub fn plan_with(&self, options: &CommitOptions<'_>) -> Result<CommitPlan> {
         self.check_usable()?;
-        let pieces: Vec<Piece> = self.tree.iter().collect();
         let synced = options.durability == Durability::Synced;
+        if options.strategy == Strategy::Replace && self.is_modified() {
+            return self.plan_to_replace(synced);
+        }
+        let pieces: Vec<Piece> = self.tree.iter().collect();
         let choice = self.choose(&pieces, options.strategy, synced, Survey::All)?;
         let cost = choice.candidate.map(|candidate| candidate.cost);
         let old_len = self.original.len();
-        Ok(CommitPlan::new(&pieces, old_len, cost.as_ref(), choice.reason, choice.costs))
+        let mut costs = choice.costs;
+        if !costs.is_empty() {
+            costs.insert(costs.len() - 1, self.cost_of_replacing(&pieces, synced)?);
+        }
+        Ok(CommitPlan::new(&pieces, old_len, cost.as_ref(), choice.reason, costs))
     }
 
     /// Brings the file to the current contents, durably and in one pass: see [`commit_with`](Self::commit_with).
@@ -81,7 +88,8 @@ impl SpliceFile {
         self.commit_with(CommitOptions::default())
     }
 
-    /// Brings the file to the current contents: same inode, one pass over what changes its place.
+    /// Brings the file to the current contents: same inode (but for [`Strategy::Replace`]), one pass over what changes
+    /// its place.
     ///
     /// With every strategy but [`Strategy::Direct`], and unless [`Durability::Unsynced`] is asked for, the file is
     /// wholly old or wholly new after a crash at any moment, once it is opened by this library again. Others who read
@@ -92,7 +100,7 @@ impl SpliceFile {
     /// # Errors
     /// Each says by [`Error::file_state`] what the file holds. Nothing is changed by [`Error::PermissionDenied`],
     /// [`Error::Locked`], [`Error::Changed`], [`Error::SourceChanged`], [`Error::Unexpected`],
-    /// [`Error::JournalUnwritable`], [`Error::Poisoned`]; [`Error::NoSpace`], [`Error::SizeLimit`] and [`Error::Io`]
+    /// [`Error::JournalUnwritable`], [`Error::StrategyUnsupported`], [`Error::Poisoned`]; [`Error::NoSpace`], [`Error::SizeLimit`] and [`Error::Io`]
     /// may come before or after the commit point. After it the handle is poisoned, and the journal stays for the next
     /// open.
     pub fn commit_with(&mut self, options: CommitOptions<'_>) -> Result<()> {
@@ -111,6 +119,9 @@ impl SpliceFile {
             }
         };
         self.check_unchanged()?;
+        if options.strategy == Strategy::Replace {
+            return self.commit_by_replacing(options);
+        }
         let unnamed =
             self.unlinked && !matches!(options.strategy, Strategy::Auto | Strategy::Direct);
         if unnamed {
@@ -190,7 +201,7 @@ impl SpliceFile {
     }
 
     /// Fails unless the file, its path and all sources are what they were.
-    fn check_unchanged(&self) -> Result<()> {
+    pub(super) fn check_unchanged(&self) -> Result<()> {
         let changed = |what: String| Error::Changed { path: self.path.clone(), what };
         let now = Identity::of(self.original.file())
             .map_err(|source| self.io_error("read the state of the file", source))?;
@@ -322,7 +333,7 @@ impl IoFailure {
         let Self { object, operation, offset, len, source, .. } = self;
         let object_path = match object {
             Object::Target | Object::Literals => path,
-            Object::Journal => journal,
+            Object::Journal | Object::Replacement => journal,
             Object::Directory => journal.parent().unwrap_or(journal),
         };
         match source.kind() {

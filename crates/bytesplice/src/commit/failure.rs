@@ -47,7 +47,9 @@ pub(crate) enum Object {
     Target,
     /// Its journal.
     Journal,
-    /// The directory of the journal.
+    /// The new file that is to take the target's name.
+    Replacement,
+    /// The directory of the journal or the replacement.
     Directory,
     /// Where new bytes come from.
     Literals,

@@ -16,6 +16,8 @@ pub(crate) mod payload;
 pub(crate) mod plan;
 pub(crate) mod program;
 pub(crate) mod recover;
+pub(crate) mod replace;
+mod replace_face;
 pub(crate) mod report;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod sabotage;

@@ -35,6 +35,8 @@ pub struct CommitPlan {
     pub extra_disk: u64,
     /// Whether the file keeps its inode, and with it its hard links.
     pub keeps_inode: bool,
+    /// Whether the file has other hard links, which will keep the old contents.
+    pub breaks_hard_links: bool,
     /// How many steps can be redone one by one after a crash.
     pub steps: u64,
     /// What every strategy would cost, or why it cannot be had.
@@ -53,6 +55,8 @@ pub enum ChosenStrategy {
     Snapshot,
     /// Extents are shifted, with a journal; what is left is written in place.
     Extents,
+    /// A new file takes the name of the old one.
+    Replace,
     /// Blocks are written in place without a journal.
     Direct,
 }
@@ -64,6 +68,7 @@ impl fmt::Display for ChosenStrategy {
             Self::Journaled => "journaled",
             Self::Snapshot => "snapshot",
             Self::Extents => "extents",
+            Self::Replace => "replace",
             Self::Direct => "direct",
         })
     }
@@ -139,6 +144,7 @@ impl CommitPlan {
                 Strategy::Journaled => ChosenStrategy::Journaled,
                 Strategy::Snapshot => ChosenStrategy::Snapshot,
                 Strategy::Extents => ChosenStrategy::Extents,
+                Strategy::Replace => ChosenStrategy::Replace,
                 Strategy::Direct => ChosenStrategy::Direct,
             },
             reason,
@@ -153,6 +159,7 @@ impl CommitPlan {
             fsyncs: cost.fsyncs,
             extra_disk: cost.extra_disk,
             keeps_inode: cost.keeps_inode,
+            breaks_hard_links: false,
             steps: cost.steps,
             costs,
         }
@@ -160,7 +167,7 @@ impl CommitPlan {
 }
 
 /// How many bytes stay, move and are new.
-fn shares(pieces: &[Piece]) -> (u64, u64, u64) {
+pub(super) fn shares(pieces: &[Piece]) -> (u64, u64, u64) {
     let (mut staying, mut moved, mut new, mut destination) = (0, 0, 0, 0);
     for (piece, kept) in pieces.iter().zip(order::kept_in_order(pieces)) {
         let share = match piece.source {

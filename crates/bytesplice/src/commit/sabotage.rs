@@ -52,11 +52,15 @@ pub enum Sabotage {
     SnapshotIgnored,
     /// The gap of a hop is one block, and nothing is saved.
     GapTooSmall,
+    /// A replacement takes the name before it is synced.
+    RenameBeforeSync,
+    /// The directory is not synced after a replacement took the name.
+    NoDirectorySyncAfterRename,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -82,5 +86,7 @@ impl Sabotage {
         Self::ShiftRepeated,
         Self::SnapshotIgnored,
         Self::GapTooSmall,
+        Self::RenameBeforeSync,
+        Self::NoDirectorySyncAfterRename,
     ];
 }

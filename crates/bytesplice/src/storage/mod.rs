@@ -8,7 +8,9 @@ use std::ops::Range;
 
 pub(crate) mod capabilities;
 pub(crate) mod extents;
+mod metadata;
 pub(crate) mod os;
+pub(crate) mod replacement;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod simulated;
 mod write_behind;

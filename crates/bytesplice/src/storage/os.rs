@@ -34,8 +34,14 @@ pub(crate) struct OsFile {
 }
 
 impl OsFile {
-    fn new(file: Arc<File>, synced: bool) -> Self {
+    /// The file; without `synced` its syncs do nothing.
+    pub fn new(file: Arc<File>, synced: bool) -> Self {
         Self { file, synced, write_behind: WriteBehind::default() }
+    }
+
+    /// The open file.
+    pub fn file(&self) -> &Arc<File> {
+        &self.file
     }
 }
 
@@ -272,20 +278,24 @@ fn refuse_past_limit(end: u64) -> io::Result<()> {
     }
 }
 
-/// `.NAME.bytesplice` in the directory of the file; a long name is shortened and made distinct by a checksum.
+/// The journal of the file at `path`: `.NAME.bytesplice`.
 pub(crate) fn journal_beside(path: &Path) -> PathBuf {
-    const SUFFIX: &[u8] = b".bytesplice";
+    beside(path, ".bytesplice")
+}
+
+/// `.NAME` and the suffix, in the directory of the file; a long name is shortened and made distinct by a checksum.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().as_bytes();
-    let mut journal = vec![b'.'];
-    if 1 + name.len() + SUFFIX.len() <= NAME_MAX {
-        journal.extend_from_slice(name);
+    let mut neighbour = vec![b'.'];
+    if 1 + name.len() + suffix.len() <= NAME_MAX {
+        neighbour.extend_from_slice(name);
     } else {
         let distinct = format!("~{:08x}", crc32fast::hash(name));
-        journal.extend_from_slice(&name[..NAME_MAX - 1 - distinct.len() - SUFFIX.len()]);
-        journal.extend_from_slice(distinct.as_bytes());
+        neighbour.extend_from_slice(&name[..NAME_MAX - 1 - distinct.len() - suffix.len()]);
+        neighbour.extend_from_slice(distinct.as_bytes());
     }
-    journal.extend_from_slice(SUFFIX);
-    path.with_file_name(OsStr::from_bytes(&journal))
+    neighbour.extend_from_slice(suffix.as_bytes());
+    path.with_file_name(OsStr::from_bytes(&neighbour))
 }
 
 /// The mark: an extended attribute with the nonce and the path of the journal.

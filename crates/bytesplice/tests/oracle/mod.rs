@@ -118,7 +118,9 @@ pub fn commits(place: &Path, strategy: Strategy) -> Result<(), Error> {
     drop(case);
     let after = fs::metadata(&path).unwrap();
     if strategy != Strategy::Auto {
-        assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
+        assert_eq!(before.mode(), after.mode());
+        // The number of a replaced inode may be used again.
+        assert!(before.ino() == after.ino() || strategy == Strategy::Replace);
     }
     fs::remove_file(&path).unwrap();
     assert_eq!(names(place), Vec::<String>::new());

@@ -17,6 +17,11 @@ impl Contents {
         Self { data: vec![true; bytes.len().div_ceil(block)], bytes, block }
     }
 
+    /// An empty file on the same file system.
+    pub fn sibling(&self) -> Self {
+        Self::new(Vec::new(), self.block)
+    }
+
     /// Sets the length; what is added is hole.
     pub fn resize(&mut self, len: usize) {
         self.bytes.resize(len, 0);

@@ -33,7 +33,8 @@ impl History {
 
     /// Position after the first sync of the target.
     pub fn first_target_sync(&self) -> usize {
-        let sync = |operation: &Operation| matches!(operation, Operation::Sync { file: 0, .. });
+        let target = self.base.image.target;
+        let sync = |operation: &Operation| matches!(operation, Operation::Sync { file, .. } if *file == target);
         self.log.iter().position(sync).map_or(usize::MAX, |position| position + 1)
     }
 }
@@ -46,11 +47,12 @@ impl CrashPoint<'_> {
         };
         match operation {
             Operation::Sync { file, all } => {
+                let target = self.durable.target;
                 let synced = |operation: &Operation| match operation {
                     Operation::Write { file: other, .. }
                     | Operation::SetLen { file: other, .. } => file == other,
-                    Operation::Shift { .. } | Operation::Punch { .. } => *file == 0,
-                    Operation::SetMark(_) => *file == 0 && *all,
+                    Operation::Shift { .. } | Operation::Punch { .. } => *file == target,
+                    Operation::SetMark(_) => *file == target && *all,
                     _ => false,
                 };
                 self.settle(synced, |durable, operation| durable.apply(operation));
@@ -67,7 +69,14 @@ impl CrashPoint<'_> {
             }
             Operation::SyncDirectory => {
                 let of_directory = |operation: &Operation| {
-                    matches!(operation, Operation::Create(_) | Operation::Remove)
+                    matches!(
+                        operation,
+                        Operation::Create(_)
+                            | Operation::Remove
+                            | Operation::CreateReplacement(_)
+                            | Operation::RemoveReplacement
+                            | Operation::Rename(_)
+                    )
                 };
                 self.settle(of_directory, |durable, operation| durable.apply(operation));
             }
@@ -141,7 +150,8 @@ impl CrashPoint<'_> {
                     // None of it, all that was done, or less.
                     if chance.below(16) < odds {
                         let reached = (chance.below(3) > 0).then(|| chance.bits()).or(*reached);
-                        image.file(0).shift(*shift, reached);
+                        let target = image.target;
+                        image.file(target).shift(*shift, reached);
                     }
                 }
                 other => {
@@ -181,26 +191,27 @@ pub(crate) struct Wreck {
 impl Wreck {
     /// A disk with one file and no journal.
     pub fn fresh(contents: Contents, markable: bool) -> Self {
-        Self { image: Image { files: vec![contents], journal: None, mark: None }, markable }
+        Self { image: Image { files: vec![contents], ..Image::default() }, markable }
     }
 
     /// What the target holds.
     pub fn contents(&self) -> &[u8] {
-        &self.image.files[0]
+        &self.image.files[self.image.target]
     }
 
     /// Where the target has data.
     pub fn data_ranges(&self) -> Vec<std::ops::Range<u64>> {
-        self.image.files[0].data_ranges(0)
+        self.image.files[self.image.target].data_ranges(0)
     }
 
-    /// Whether a journal or a mark is there.
+    /// Whether neither a journal nor a mark nor an unfinished replacement is there.
     pub fn is_clean(&self) -> bool {
-        self.image.journal.is_none() && self.image.mark.is_none()
+        let Image { journal, mark, replacement, .. } = &self.image;
+        journal.is_none() && mark.is_none() && replacement.is_none()
     }
 }
 
-/// The number of a simulated file: 0 is the target, journals count from 1.
+/// The number of a simulated file: 0 is the first target, journals and replacements count from 1.
 pub(super) type FileNumber = usize;
 
 /// A logged change or sync.
@@ -228,6 +239,9 @@ pub(super) enum Operation {
     SetMark(Option<u64>),
     Create(FileNumber),
     Remove,
+    CreateReplacement(FileNumber),
+    RemoveReplacement,
+    Rename(FileNumber),
     Sync {
         file: FileNumber,
         all: bool,
@@ -244,6 +258,10 @@ pub(super) enum Operation {
 pub(super) struct Image {
     /// Contents by file number.
     pub files: Vec<Contents>,
+    /// The file that the target's name leads to.
+    pub target: FileNumber,
+    /// The file that the name of the unfinished replacement leads to.
+    pub replacement: Option<FileNumber>,
     /// The file that the journal's name leads to.
     pub journal: Option<FileNumber>,
     pub mark: Option<u64>,
@@ -252,7 +270,8 @@ pub(super) struct Image {
 impl Image {
     pub fn file(&mut self, file: FileNumber) -> &mut Contents {
         if self.files.len() <= file {
-            self.files.resize(file + 1, Contents::default());
+            let empty = self.files.first().map_or_else(Contents::default, Contents::sibling);
+            self.files.resize(file + 1, empty);
         }
         &mut self.files[file]
     }
@@ -267,11 +286,18 @@ impl Image {
                 contents[start..end].copy_from_slice(&bytes[..end - start]);
             }
             Operation::SetLen { file, len } => self.file(*file).resize(*len),
-            Operation::Shift { shift, reached } => self.file(0).shift(*shift, *reached),
-            Operation::Punch { start, end } => self.file(0).punch(*start, *end),
+            Operation::Shift { shift, reached } => self.file(self.target).shift(*shift, *reached),
+            Operation::Punch { start, end } => self.file(self.target).punch(*start, *end),
             Operation::SetMark(mark) => self.mark = *mark,
             Operation::Create(file) => self.journal = Some(*file),
             Operation::Remove => self.journal = None,
+            Operation::CreateReplacement(file) => self.replacement = Some(*file),
+            Operation::RemoveReplacement => self.replacement = None,
+            Operation::Rename(file) => {
+                self.file(*file);
+                self.target = *file;
+                self.replacement = None;
+            }
             Operation::Sync { .. } | Operation::SyncFailed { .. } | Operation::SyncDirectory => {}
         }
     }

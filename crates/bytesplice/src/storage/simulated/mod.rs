@@ -1,8 +1,8 @@
 //! A disk that forgets: every operation is logged, and after a crash any subset of what was not synced is there.
 //!
 //! The model, sector by sector:
-//! - a write, a length, a mark, the creation and the removal of the journal are durable after the matching sync; before
-//!   it each may or may not be, in any combination;
+//! - a write, a length, a mark, the creation and the removal of the journal or of a replacement, and its renaming, are
+//!   durable after the matching sync; before it each may or may not be, in any combination;
 //! - a write of part of a sector writes the whole sector; the sector in flight may be torn: half new, or garbage;
 //! - what was written past the durable end of a file is lost; a gap reads as zeros, in a new journal also as what an
 //!   older one held there (where inodes can be marked);
@@ -13,6 +13,7 @@
 mod chance;
 mod contents;
 mod history;
+mod replacement;
 
 use std::io;
 use std::ops::Range;
@@ -22,6 +23,7 @@ pub(crate) use chance::Chance;
 pub(crate) use contents::Contents;
 pub(crate) use history::{CrashPoint, History, Wreck};
 use history::{FileNumber, Image, Operation};
+pub(crate) use replacement::SimulatedReplacement;
 
 use super::{InodeIdentity, Mark, Storage, StorageFile};
 use crate::commit::sabotage::Sabotage;
@@ -82,7 +84,14 @@ impl SimulatedStorage {
             attempts: 0,
             failed: false,
         }));
-        Self { target: SimulatedFile { disk: Arc::clone(&disk), file: 0 }, disk }
+        Self { target: SimulatedFile { disk: Arc::clone(&disk), file: wreck.image.target }, disk }
+    }
+
+    /// The same disk, with the file that has the target's name by now.
+    pub fn reopened(&self) -> Self {
+        let file = lock(&self.disk).seen.target;
+        let target = SimulatedFile { disk: Arc::clone(&self.disk), file };
+        Self { target, disk: Arc::clone(&self.disk) }
     }
 
     /// Number of operations logged so far.
@@ -166,7 +175,7 @@ impl SimulatedFile {
     fn shift(&self, shift: Shift) -> io::Result<()> {
         let mut disk = lock(&self.disk);
         let end = shift.offset + if shift.kind == ShiftKind::Collapse { shift.len } else { 0 };
-        if self.file != 0 || end >= disk.seen.file(0).len() as u64 {
+        if self.file != disk.seen.target || end >= disk.seen.file(self.file).len() as u64 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let fails = disk.fails();
@@ -178,15 +187,19 @@ impl SimulatedFile {
     fn sync(&self, all: bool) -> io::Result<()> {
         let mut disk = lock(&self.disk);
         let committing = disk.seen.mark.is_some();
+        let of_target = self.file == disk.seen.target;
+        let of_replacement = Some(self.file) == disk.seen.replacement;
+        let of_journal = !of_target && !of_replacement;
         let forgotten = match disk.sabotage {
-            Some(Sabotage::NoInitialSync) => self.file == 0 && all && committing,
-            Some(Sabotage::NoFinalSync) => self.file == 0 && all && !committing,
-            Some(Sabotage::NoStepSync) => self.file == 0 && !all,
+            Some(Sabotage::NoInitialSync) => of_target && all && committing,
+            Some(Sabotage::NoFinalSync) => of_target && all && !committing,
+            Some(Sabotage::NoStepSync) => of_target && !all,
             Some(Sabotage::NoShiftSync) => {
-                self.file == 0 && matches!(disk.log.last(), Some(Operation::Shift { .. }))
+                of_target && matches!(disk.log.last(), Some(Operation::Shift { .. }))
             }
-            Some(Sabotage::NoPreparedSync) => self.file != 0 && all,
-            Some(Sabotage::NoRecordSync) => self.file != 0 && !all,
+            Some(Sabotage::NoPreparedSync) => of_journal && all,
+            Some(Sabotage::NoRecordSync) => of_journal && !all,
+            Some(Sabotage::RenameBeforeSync) => of_replacement,
             _ => false,
         };
         if forgotten {
@@ -231,13 +244,13 @@ impl StorageFile for SimulatedFile {
         if disk.fails() {
             // A short write.
             let written = bytes.len() / 2;
-            if written > 0 && disk.seen.journal.is_some() {
+            if written > 0 && (disk.seen.journal.is_some() || disk.seen.replacement.is_some()) {
                 disk.write(self.file, &bytes[..written], offset);
             }
             return Err(io::Error::other("injected failure"));
         }
-        if self.file == 0 && disk.sabotage == Some(Sabotage::PartialBlocks) {
-            let contents = disk.seen.file(0);
+        if self.file == disk.seen.target && disk.sabotage == Some(Sabotage::PartialBlocks) {
+            let contents = disk.seen.file(self.file);
             let old = contents.get(offset..offset + bytes.len());
             let changed: Option<Range<usize>> = old.map(|old| {
                 let first =
@@ -251,7 +264,7 @@ impl StorageFile for SimulatedFile {
             });
             if let Some(changed) = changed {
                 if !changed.is_empty() {
-                    disk.write(0, &bytes[changed.clone()], offset + changed.start);
+                    disk.write(self.file, &bytes[changed.clone()], offset + changed.start);
                 }
                 return Ok(());
             }

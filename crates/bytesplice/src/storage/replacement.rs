@@ -1,0 +1,328 @@
+//! What replacing a file needs from the system: a new file beside it, and its name.
+
+use std::cell::OnceCell;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::capabilities::Capabilities;
+use super::extents;
+use super::metadata::{self, Mark};
+use super::os::{self, OsFile};
+use super::{StorageFile, os::OsStorage};
+use crate::Error;
+use crate::identity::Identity;
+use crate::lock::{Access, FileLock};
+
+/// A target file, and the new file beside it that is to take its name.
+pub(crate) trait Replacement {
+    /// Both the target and the new file.
+    type File: StorageFile;
+
+    /// The file that is replaced.
+    fn target(&self) -> &Self::File;
+
+    /// Creates the new file: empty, held exclusively, with the owner of the target but closed to everybody else. What a
+    /// broken commit left in its place is removed first.
+    fn create(&self) -> io::Result<Self::File>;
+
+    /// Lets the new, still empty file share all blocks of the target; false where the file system cannot.
+    fn clone_contents(&self, file: &Self::File) -> io::Result<bool>;
+
+    /// Lets the new file share `len` bytes from `from` of the target, at `to`. Says how many bytes are done, by sharing
+    /// or by copying; 0 where the file system cannot.
+    fn share(&self, file: &Self::File, from: u64, to: u64, len: u64) -> u64;
+
+    /// The first run of data in the target that ends after `offset`; none if only holes follow.
+    fn data_after(&self, offset: u64) -> io::Result<Option<Range<u64>>>;
+
+    /// Makes the range of the new file read as zeros.
+    fn clear(&self, file: &Self::File, range: Range<u64>) -> io::Result<()>;
+
+    /// Gives the new file the permissions and attributes of the target.
+    fn copy_metadata(&self, file: &Self::File) -> io::Result<()>;
+
+    /// Lets the new file take the name of the target, durable after the next `sync_directory`.
+    fn rename(&self, file: &Self::File) -> io::Result<()>;
+
+    /// Unlinks the new file.
+    fn remove(&self) -> io::Result<()>;
+
+    /// Unlinks what a broken commit left in the place of the new file; whether there was something. To be called by
+    /// whoever holds the target exclusively, so that no commit is under way.
+    fn remove_stale(&self) -> io::Result<bool>;
+
+    /// Makes the new name durable.
+    fn sync_directory(&self) -> io::Result<()>;
+}
+
+/// What the file system is asked to share to find out whether it can.
+const CLONED_BLOCK: u64 = 4096;
+
+/// A real file, and the new one beside it.
+pub(crate) struct OsReplacement {
+    target: OsFile,
+    path: PathBuf,
+    beside: PathBuf,
+    synced: bool,
+    lock: OnceCell<FileLock>,
+}
+
+impl OsReplacement {
+    /// For the file at `path`, which has no symlinks. Without `synced` no call waits for the disk.
+    pub fn new(target: Arc<File>, path: &Path, synced: bool) -> Self {
+        Self {
+            target: OsFile::new(target, synced),
+            path: path.into(),
+            beside: replacement_beside(path),
+            synced,
+            lock: OnceCell::new(),
+        }
+    }
+
+    /// Where the new file is, or would be.
+    pub fn beside(&self) -> &Path {
+        &self.beside
+    }
+
+    /// The lock on the new file, once it is created.
+    pub fn into_lock(self) -> Option<FileLock> {
+        self.lock.into_inner()
+    }
+
+    /// Whether a commit in place is under way, or was cut short, so that the journal would be of the wrong inode.
+    pub fn meets_journal(&self) -> io::Result<Option<PathBuf>> {
+        let storage = OsStorage::new(Arc::clone(self.target.file()), &self.path, true)?;
+        Ok(storage.has_traces()?.then(|| storage.journal_path().into()))
+    }
+
+    /// Whether the target can probably be cloned.
+    pub fn can_clone(&self) -> bool {
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        Capabilities::of(directory, CLONED_BLOCK).is_ok_and(|capabilities| capabilities.shares)
+    }
+
+    fn open_directory(&self) -> io::Result<File> {
+        File::open(self.path.parent().unwrap_or(Path::new("/")))
+    }
+
+    fn create_new(&self) -> io::Result<File> {
+        // Nobody else may read what is not yet protected as the target is.
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.beside)
+    }
+
+    fn prepare(&self, file: &Arc<File>) -> io::Result<()> {
+        metadata::set_mark(file)?;
+        let lock = FileLock::try_acquire(file, &self.beside, Access::Exclusive);
+        let lock = lock.map_err(|error| match error {
+            Error::Io { source, .. } => source,
+            error => io::Error::new(ErrorKind::WouldBlock, error.to_string()),
+        })?;
+        let _ = self.lock.set(lock);
+        metadata::copy_flags(self.target.file(), file);
+        metadata::copy_owner(self.target.file(), file)
+    }
+
+    /// Whether the file beside was left by a commit: it carries our mark, or is empty (the commit ended before it could
+    /// mark it, and nothing is lost with it). Where files cannot carry marks, one with a single link and the owner of the
+    /// target counts.
+    fn is_stale(&self) -> io::Result<bool> {
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let mut options = OpenOptions::new();
+        let file =
+            options.read(true).custom_flags(flags.bits().cast_signed()).open(&self.beside)?;
+        let found = file.metadata()?;
+        if !found.is_file() || found.nlink() != 1 {
+            return Ok(false);
+        }
+        Ok(found.len() == 0
+            || match metadata::mark(&file)? {
+                Mark::Present => true,
+                Mark::Absent => false,
+                Mark::Unsupported => found.uid() == self.target.file().metadata()?.uid(),
+            })
+    }
+}
+
+impl Replacement for OsReplacement {
+    type File = OsFile;
+
+    fn target(&self) -> &OsFile {
+        &self.target
+    }
+
+    fn create(&self) -> io::Result<OsFile> {
+        if self.synced {
+            // A directory that cannot be read cannot be synced: better to know now.
+            self.open_directory()?;
+        }
+        let file = match self.create_new() {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                if !self.remove_stale()? {
+                    return Err(error);
+                }
+                self.create_new()?
+            }
+            outcome => outcome?,
+        };
+        let file = Arc::new(file);
+        if let Err(error) = self.prepare(&file) {
+            let _ = self.remove();
+            return Err(error);
+        }
+        Ok(OsFile::new(file, self.synced))
+    }
+
+    fn clone_contents(&self, file: &OsFile) -> io::Result<bool> {
+        // Cloning past the limit would bring the signal that kills by default.
+        let len = self.target.len()?;
+        if os::file_size_limit().is_some_and(|limit| len > limit) {
+            return Ok(false);
+        }
+        sharing::clone_contents(self.target.file(), file.file())
+    }
+
+    fn share(&self, file: &OsFile, from: u64, to: u64, len: u64) -> u64 {
+        sharing::share(self.target.file(), file.file(), from, to, len)
+    }
+
+    fn data_after(&self, offset: u64) -> io::Result<Option<Range<u64>>> {
+        holes::data_after(self.target.file(), offset)
+    }
+
+    fn clear(&self, file: &OsFile, range: Range<u64>) -> io::Result<()> {
+        match extents::punch_hole(file.file(), range.start, range.end - range.start) {
+            Err(error) if extents::is_refusal(&error) => {}
+            outcome => return outcome,
+        }
+        let zeros = vec![0; (range.end - range.start).min(1 << 20) as usize];
+        let mut at = range.start;
+        while at < range.end {
+            let len = (range.end - at).min(zeros.len() as u64);
+            file.write_all_at(&zeros[..len as usize], at)?;
+            at += len;
+        }
+        Ok(())
+    }
+
+    fn copy_metadata(&self, file: &OsFile) -> io::Result<()> {
+        metadata::copy_access(self.target.file(), file.file())
+    }
+
+    fn rename(&self, file: &OsFile) -> io::Result<()> {
+        std::fs::rename(&self.beside, &self.path)?;
+        metadata::remove_mark(file.file());
+        Ok(())
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        std::fs::remove_file(&self.beside)
+    }
+
+    fn remove_stale(&self) -> io::Result<bool> {
+        metadata::remove_mark(self.target.file());
+        if !self.beside.symlink_metadata().is_ok_and(|found| found.is_file()) {
+            return Ok(false);
+        }
+        // A path that leads elsewhere by now has another owner, and so has what is beside it.
+        let here = Identity::at(&self.path)?.key() == Identity::of(self.target.file())?.key();
+        if !here || !self.is_stale()? {
+            return Ok(false);
+        }
+        self.remove().map(|()| true)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        if self.synced { self.open_directory()?.sync_all() } else { Ok(()) }
+    }
+}
+
+/// The new file that is to take the name of the file at `path`: `.NAME.bytesplice-new`.
+pub(crate) fn replacement_beside(path: &Path) -> PathBuf {
+    os::beside(path, ".bytesplice-new")
+}
+
+/// Blocks that two files share until one of them is written.
+#[cfg(target_os = "linux")]
+mod sharing {
+    use std::fs::File;
+    use std::io;
+
+    use rustix::fs::{copy_file_range, ioctl_ficlone};
+    use rustix::io::Errno;
+
+    pub fn clone_contents(from: &File, to: &File) -> io::Result<bool> {
+        match ioctl_ficlone(to, from) {
+            Ok(()) => Ok(true),
+            Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => Err(error.into()),
+            // Not here, or not for this file: it is copied.
+            Err(_) => Ok(false),
+        }
+    }
+
+    pub fn share(from: &File, to: &File, start: u64, destination: u64, len: u64) -> u64 {
+        let mut done = 0;
+        while done < len {
+            let (mut at, mut there) = (start + done, destination + done);
+            let rest = usize::try_from(len - done).unwrap_or(usize::MAX).min(1 << 30);
+            match copy_file_range(from, Some(&mut at), to, Some(&mut there), rest) {
+                Ok(0) => break,
+                Ok(count) => done += count as u64,
+                Err(Errno::INTR) => {}
+                // The caller copies the rest, and meets the same error if it is one.
+                Err(_) => break,
+            }
+        }
+        done
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod sharing {
+    use std::fs::File;
+    use std::io;
+
+    pub fn clone_contents(_from: &File, _to: &File) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    pub fn share(_from: &File, _to: &File, _start: u64, _destination: u64, _len: u64) -> u64 {
+        0
+    }
+}
+
+/// Stretches of a file that hold no blocks.
+#[cfg(target_os = "linux")]
+mod holes {
+    use std::fs::File;
+    use std::io;
+    use std::ops::Range;
+
+    use rustix::fs::{SeekFrom, seek};
+    use rustix::io::Errno;
+
+    pub fn data_after(file: &File, offset: u64) -> io::Result<Option<Range<u64>>> {
+        let start = match seek(file, SeekFrom::Data(offset)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => return Ok(None),
+            // It cannot tell: all is data.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(offset..u64::MAX)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Some(start..seek(file, SeekFrom::Hole(start))?))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod holes {
+    use std::fs::File;
+    use std::io;
+    use std::ops::Range;
+
+    pub fn data_after(_file: &File, offset: u64) -> io::Result<Option<Range<u64>>> {
+        Ok(Some(offset..u64::MAX))
+    }
+}
