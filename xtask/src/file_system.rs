@@ -89,8 +89,7 @@ impl Mount {
         flushed: bool,
     ) -> Result<Self, String> {
         let device = LoopDevice::attach(file, flushed)?;
-        let arguments =
-            ["-t", kind.name(), "-o", options, &device.path, &place.to_string_lossy()];
+        let arguments = ["-t", kind.name(), "-o", options, &device.path, &place.to_string_lossy()];
         run("mount", &arguments)?;
         // Dropping the device that is in use detaches it when it is no more.
         Ok(Self { place: place.into(), mounted: true })

@@ -48,7 +48,7 @@ impl Job {
         let edits = Edits::random(&mut Chance::new(seed), len as usize);
         let mut file = edits.open(path).map_err(|error| error.to_string())?;
         println!("begin");
-        let outcome = workload::commit(&mut file, strategy, &mut |_| {});
+        let outcome = workload::commit(&mut file, strategy, bytesplice::Durability::Synced);
         if outcome.as_ref().is_err_and(workload::is_refused) {
             println!("refused");
         }

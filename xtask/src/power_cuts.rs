@@ -15,7 +15,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use bytesplice::{Error, FileState, Recovery, recover};
+use bytesplice::{Durability, Error, FileState, Recovery, recover};
 
 use crate::chance::Chance;
 use crate::file_system::{FileSystem, Mount};
@@ -39,6 +39,7 @@ pub fn run(seed: u64, states: &[(FileSystem, u64)], deadline: Option<Instant>) -
         report.skip("power cuts: they need root, to mount file systems");
         return report;
     }
+    check_that_it_catches(seed, &mut report);
     for &(kind, wanted) in states {
         let begin = Instant::now();
         let states = format!("{kind} states");
@@ -46,10 +47,9 @@ pub fn run(seed: u64, states: &[(FileSystem, u64)], deadline: Option<Instant>) -
         while report.number(&states) < wanted && deadline.is_none_or(|end| Instant::now() < end) {
             let chance = seeds.fork();
             let left = wanted - report.number(&states);
-            if let Err(reason) = Bench::new(kind, chance).and_then(|bench| {
-                let mut bench = bench;
-                bench.work(left, &mut report)
-            }) {
+            let outcome = Bench::new(kind, chance, Durability::Synced)
+                .and_then(|mut bench| bench.work(left, &mut report));
+            if let Err(reason) = outcome {
                 report.skip(format!("power cuts on {kind}: {reason}"));
                 break;
             }
@@ -63,13 +63,34 @@ pub fn run(seed: u64, states: &[(FileSystem, u64)], deadline: Option<Instant>) -
     report
 }
 
+/// Commits that sync nothing must be caught, or these power cuts would show nothing.
+fn check_that_it_catches(seed: u64, report: &mut Report) {
+    let mut seeds = Chance::new(seed);
+    for _ in 0..10 {
+        let mut caught = Report::default();
+        let outcome = Bench::new(FileSystem::Ext4, seeds.fork(), Durability::Unsynced)
+            .and_then(|mut bench| bench.work(10, &mut caught));
+        if outcome.is_err() {
+            // That nothing can be tried here is said for each file system.
+            return;
+        }
+        report.add(CAUGHT, caught.number(CAUGHT));
+        if caught.number(CAUGHT) > 0 {
+            return;
+        }
+    }
+    report.wrong("commits that sync nothing pass as well");
+}
+
+const CAUGHT: &str = "sabotage: states caught of commits that sync nothing";
+
 /// What the workload says of itself in the record.
 #[derive(Debug, Clone, Copy)]
 enum Mark {
     /// Commit number n comes next.
     Begin(usize),
-    /// Commit number n has returned.
-    Returned(usize),
+    /// It has returned.
+    Returned,
     /// A recovery has returned.
     Recovered,
 }
@@ -86,7 +107,8 @@ impl Change {
     fn is_old(&self, contents: &[u8]) -> bool {
         let mut bytes = contents.iter().zip(self.old.iter().zip(&self.earlier));
         contents.len() == self.old.len()
-            && (contents == self.old || bytes.all(|(is, (old, earlier))| is == old || is == earlier))
+            && (contents == self.old
+                || bytes.all(|(is, (old, earlier))| is == old || is == earlier))
     }
 }
 
@@ -95,17 +117,18 @@ struct Bench {
     kind: FileSystem,
     options: String,
     chance: Chance,
+    durability: Durability,
     place: tempfile::TempDir,
     // Last, so that it goes after what is mounted on it.
     disk: FuseDisk<Mark>,
 }
 
 impl Bench {
-    fn new(kind: FileSystem, mut chance: Chance) -> Result<Self, String> {
+    fn new(kind: FileSystem, mut chance: Chance, durability: Durability) -> Result<Self, String> {
         let disk = FuseDisk::new(kind.smallest_disk())?;
         let options = kind.make(&disk.path(), &mut chance)?;
         let place = tempfile::tempdir().map_err(|error| error.to_string())?;
-        Ok(Self { kind, options, chance, place, disk })
+        Ok(Self { kind, options, chance, durability, place, disk })
     }
 
     fn mount(&self) -> Result<Mount, String> {
@@ -176,11 +199,14 @@ impl Bench {
             changes.push(Change { earlier, old, new: contents.clone() });
             let outcome = edits
                 .open(&path)
-                .and_then(|mut file| workload::commit(&mut file, strategy, &mut |_| {}));
+                .and_then(|mut file| workload::commit(&mut file, strategy, self.durability));
             match outcome {
-                Ok(()) => self.disk.mark(Mark::Returned(number)),
+                Ok(()) => self.disk.mark(Mark::Returned),
                 Err(error) if workload::is_refused(&error) => {
-                    report.skip(format!("power cuts during {name} commits on {}: {error}", self.kind));
+                    report.skip(format!(
+                        "power cuts during {name} commits on {}: {error}",
+                        self.kind
+                    ));
                     changes.clear();
                     break;
                 }
@@ -273,12 +299,20 @@ impl Bench {
     }
 
     /// What the file is after the file system and bytesplice have repaired it; none if it cannot be mounted.
-    fn repair(&self, changes: &[Change], at: At, report: &mut Report) -> Result<Option<Found>, String> {
+    fn repair(
+        &self,
+        changes: &[Change],
+        at: At,
+        report: &mut Report,
+    ) -> Result<Option<Found>, String> {
         let mount = match self.mount() {
             Ok(mount) => mount,
             Err(reason) => {
                 // Its superblock was torn: nothing that bytesplice could do anything about.
-                report.count(format!("{} states that the file system itself did not survive", self.kind));
+                report.count(format!(
+                    "{} states that the file system itself did not survive",
+                    self.kind
+                ));
                 println!("not mounted: {reason}");
                 return Ok(None);
             }
@@ -302,12 +336,15 @@ impl Bench {
             ));
         }
         if at.must == Some(true) && !is_new {
-            return Err(format!("{told}: old, though the commit or a recovery to new had returned"));
+            return Err(format!(
+                "{told}: old, though the commit or a recovery to new had returned"
+            ));
         }
         if at.must == Some(false) && !is_old {
             return Err(format!("{told}: new, though a recovery to old had returned"));
         }
-        if (recovery == Recovery::RolledBack && !is_old) || (recovery == Recovery::Completed && !is_new)
+        if (recovery == Recovery::RolledBack && !is_old)
+            || (recovery == Recovery::Completed && !is_new)
         {
             return Err(format!("{told}: the other contents"));
         }
@@ -321,9 +358,13 @@ impl Bench {
 
     /// Keeps the disk as it was after the power cut.
     fn keep(&self, torn: usize, what: &str, reason: &str, report: &mut Report) {
+        if self.durability == Durability::Unsynced {
+            return report.count(CAUGHT);
+        }
         self.disk.go_back(torn);
         let number = report.wrong.len();
-        let path = std::env::temp_dir().join(format!("bytesplice-power-cut-{number}.{}", self.kind));
+        let path =
+            std::env::temp_dir().join(format!("bytesplice-power-cut-{number}.{}", self.kind));
         let kept = self.disk.save(&path);
         let kept = kept.map_or_else(|error| error.to_string(), |()| path.display().to_string());
         report.wrong(format!("{what}: {reason}; the disk after the cut: {kept}"));
@@ -345,7 +386,7 @@ impl At {
         for event in &events[..cut] {
             match event {
                 Event::Mark(Mark::Begin(number)) => at = Self { number: *number, must: None },
-                Event::Mark(Mark::Returned(_)) => at.must = Some(true),
+                Event::Mark(Mark::Returned) => at.must = Some(true),
                 _ => {}
             }
         }
@@ -364,7 +405,12 @@ fn last_flush(events: &[Event<Mark>], cut: usize) -> usize {
 }
 
 /// Puts any part of the writes that were not flushed onto the disk.
-fn lose_some(disk: &FuseDisk<Mark>, pending: &[Event<Mark>], kind: FileSystem, chance: &mut Chance) {
+fn lose_some(
+    disk: &FuseDisk<Mark>,
+    pending: &[Event<Mark>],
+    kind: FileSystem,
+    chance: &mut Chance,
+) {
     let sector = kind.atomic_write();
     let way = chance.below(6);
     let share = chance.fraction();

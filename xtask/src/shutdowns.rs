@@ -55,9 +55,8 @@ pub fn run(seed: u64, rounds: u64, deadline: Option<Instant>) -> Report {
             let count = left.min(ROUNDS_EACH);
             left -= count;
             let prepared = Prepared::new(kind, holes, seeds.fork());
-            let outcome = prepared.and_then(|mut prepared| {
-                (0..count).try_for_each(|_| prepared.round(&mut report))
-            });
+            let outcome = prepared
+                .and_then(|mut prepared| (0..count).try_for_each(|_| prepared.round(&mut report)));
             if let Err(reason) = outcome {
                 // Also what should work here and did not must not pass for tested.
                 report.wrong(format!("shutdowns of {kind}: {reason}"));
@@ -97,7 +96,8 @@ impl Prepared {
             .map_err(|error| error.to_string())?;
         let options = kind.make(&base, &mut chance)?;
         // Shorter than a block as well, so that the end is not aligned.
-        let len = (2000 + chance.below(2000) as usize) * BLOCK + chance.below(BLOCK as u64) as usize;
+        let len =
+            (2000 + chance.below(2000) as usize) * BLOCK + chance.below(BLOCK as u64) as usize;
         let mut old = chance.bytes(len);
         if holes {
             for _ in 0..200 {

@@ -7,7 +7,9 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use bytesplice::{CommitOptions, Content, Error, JournalStatus, Progress, SpliceFile, Strategy, status};
+use bytesplice::{
+    CommitOptions, Content, Durability, Error, JournalStatus, SpliceFile, Strategy, status,
+};
 
 use crate::chance::Chance;
 
@@ -111,9 +113,9 @@ impl Edits {
 pub fn commit(
     file: &mut SpliceFile,
     strategy: Strategy,
-    progress: &mut dyn FnMut(Progress),
+    durability: Durability,
 ) -> bytesplice::Result<()> {
-    file.commit_with(CommitOptions::new().strategy(strategy).progress(progress))
+    file.commit_with(CommitOptions::new().strategy(strategy).durability(durability))
 }
 
 /// The phase of a commit that is not under way, or is finished.
