@@ -55,7 +55,7 @@ pub fn fuzz(seed: u64) -> Report {
     let journals = ["--release", "-p", "bytesplice", "--test", "fuzz_journals"];
     test(&mut report, &journals, &environment);
     let parsers = ["--release", "-p", "bytesplice-cli", "--bin", "bytesplice", "fuzz"];
-    test(&mut report, &parsers, &environment);
+    test(&mut report, &parsers, &[("PROPTEST_CASES", "1000000")]);
     report
 }
 
