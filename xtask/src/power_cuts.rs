@@ -112,6 +112,14 @@ impl Change {
     }
 }
 
+/// Commits that were recorded.
+struct History {
+    /// The moment of the disk at which the record begins.
+    start: usize,
+    changes: Vec<Change>,
+    events: Vec<Event<Mark>>,
+}
+
 /// A file system on a recording disk.
 struct Bench {
     kind: FileSystem,
@@ -150,7 +158,7 @@ impl Bench {
                     workload::strategy("journaled")?
                 }
             };
-            let (start, changes, events) = self.history(name, strategy, report)?;
+            let History { start, changes, events } = self.history(name, strategy, report)?;
             self.disk.go_back(start);
             if !changes.is_empty() {
                 let count = left.min(STATES_EACH);
@@ -162,14 +170,13 @@ impl Bench {
         Ok(())
     }
 
-    /// A file and some commits: the moment from which on everything is recorded, what each commit changes, and the
-    /// record.
+    /// A file and some commits.
     fn history(
         &mut self,
         name: &str,
         strategy: bytesplice::Strategy,
         report: &mut Report,
-    ) -> Result<(usize, Vec<Change>, Vec<Event<Mark>>), String> {
+    ) -> Result<History, String> {
         let mount = self.mount()?;
         let path = mount.path().join("data");
         let len = match self.chance.below(20) {
@@ -232,7 +239,7 @@ impl Bench {
         report.add("flushes recorded", flushes as u64);
         let writes = events.iter().filter(|event| matches!(event, Event::Write { .. })).count();
         report.add("writes recorded", writes as u64);
-        Ok((start, changes, events))
+        Ok(History { start, changes, events })
     }
 
     /// Looks at states of the disk after power cuts, from the earliest to the latest.

@@ -49,8 +49,11 @@ impl Chance {
     }
 }
 
+/// Offset, number of bytes removed, bytes inserted.
+type Edit = (usize, usize, Vec<u8>);
+
 /// The commit of a seed: old contents, and edits from the front to the back in offsets of the old file.
-fn commit_of(seed: u64) -> (Vec<u8>, Vec<(usize, usize, Vec<u8>)>) {
+fn commit_of(seed: u64) -> (Vec<u8>, Vec<Edit>) {
     let mut chance = Chance(seed);
     let old_len = 30_000 + chance.below(200_000);
     let old = chance.bytes(old_len);
