@@ -293,4 +293,36 @@ mod tests {
             assert!(Bound::parse(text).is_err(), "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn fuzzed_text_is_a_range_inside_the_file_or_an_error(
+            text in "(-|end|end-)?[0-9]{0,20}(\\.\\.=?|\\+|-)?(-|end|end-)?[0-9]{0,20}|\\PC{0,12}",
+            len: u64,
+        ) {
+            if let Ok(range) = RangeArgument::parse(&text)
+                && let Ok(range) = range.resolve(len)
+            {
+                proptest::prop_assert!(range.start <= range.end && range.end <= len);
+            }
+            let _ = Bound::parse(&text).map(|bound| bound.resolve(len));
+        }
+
+        #[test]
+        fn fuzzed_ranges_are_what_they_say(start: u64, count: u64, len: u64) {
+            let inside = start.checked_add(count).filter(|&end| end <= len).map(|end| start..end);
+            let text = format!("{start}+{count}");
+            let resolved = RangeArgument::parse(&text).ok().and_then(|range| range.resolve(len).ok());
+            proptest::prop_assert_eq!(resolved, inside.clone());
+            if let Some(range) = inside {
+                let texts =
+                    [format!("{}..{}", range.start, range.end), format!("end-{}..-{}", len - start, len - range.end)];
+                // `-0` is no offset.
+                for text in texts.iter().filter(|text| !text.ends_with("..-0")) {
+                    let parsed = RangeArgument::parse(text).unwrap();
+                    proptest::prop_assert_eq!(parsed.resolve(len), Ok(range.clone()));
+                }
+            }
+        }
+    }
 }

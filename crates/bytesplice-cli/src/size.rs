@@ -118,7 +118,7 @@ fn too_large(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{UNITS, parse};
 
     #[test]
     fn numbers() {
@@ -200,6 +200,23 @@ mod tests {
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.contains(reason), "{text:?}: {error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn fuzzed_text_is_a_number_or_an_error(text in "[0-9_xXa-fkKMGTiB.,+ µ-]{0,24}|\\PC{0,12}") {
+            if let Err(reason) = parse(&text) {
+                proptest::prop_assert!(!reason.is_empty());
+            }
+        }
+
+        #[test]
+        fn fuzzed_numbers_are_what_they_say(number: u64, unit in 0..UNITS.len()) {
+            proptest::prop_assert_eq!(parse(&number.to_string()), Ok(number));
+            proptest::prop_assert_eq!(parse(&format!("{number:#x}")), Ok(number));
+            let (name, factor) = UNITS[unit];
+            proptest::prop_assert_eq!(parse(&format!("{number}{name}")).ok(), number.checked_mul(factor));
         }
     }
 }

@@ -1,4 +1,6 @@
-//! SIGKILLs of a real process in the middle of a commit, and in the middle of the recovery after it.
+//! SIGKILLs of a real process in the middle of a commit, and in the middle of the recovery after it. Longer, elsewhere or
+//! by another strategy: `BYTESPLICE_KILLS`, `BYTESPLICE_KILLS_DIRECTORY`, `BYTESPLICE_KILLS_STRATEGY`; `BYTESPLICE_SEED`
+//! shifts the moments.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,10 +9,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bytesplice::{JournalStatus, Recovery, SpliceFile, recover, status};
+use bytesplice::{CommitOptions, JournalStatus, Recovery, SpliceFile, Strategy, recover, status};
 
 const JOB: &str = "BYTESPLICE_KILLED_JOB";
 const LEN: usize = 64 << 20;
+
+fn environment(name: &str, otherwise: u32) -> u32 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+/// The strategy asked for; none if this library has none of its name.
+fn strategy() -> Option<Strategy> {
+    match std::env::var("BYTESPLICE_KILLS_STRATEGY") {
+        Ok(name) => name.parse().ok(),
+        Err(_) => Some(Strategy::Auto),
+    }
+}
 
 fn edit(file: &mut SpliceFile) {
     file.insert(10, "four").unwrap();
@@ -39,7 +53,9 @@ fn killed_process() {
     }
     println!("starting");
     match commit {
-        Some(mut file) => file.commit().unwrap(),
+        Some(mut file) => {
+            file.commit_with(CommitOptions::new().strategy(strategy().unwrap())).unwrap();
+        }
         None => assert_ne!(recover(path).unwrap(), Recovery::Clean),
     }
 }
@@ -89,7 +105,8 @@ fn phase(path: &Path) -> &'static str {
 
 /// Delays that are spread evenly, and differently in every try.
 fn delay(attempt: u32, longest: Duration) -> Duration {
-    longest.mul_f64(f64::from(attempt) * 0.618_034 % 1.0)
+    let seed = f64::from(environment("BYTESPLICE_SEED", 0)) * 0.414_214;
+    longest.mul_f64((f64::from(attempt) * 0.618_034 + seed) % 1.0)
 }
 
 struct Place {
@@ -104,9 +121,10 @@ impl Place {
 
 #[test]
 fn every_killed_commit_is_old_or_new() {
-    let memory = Path::new("/dev/shm");
-    let directory = if memory.is_dir() {
-        tempfile::tempdir_in(memory).unwrap()
+    let asked = std::env::var_os("BYTESPLICE_KILLS_DIRECTORY");
+    let parent = asked.as_deref().map_or(Path::new("/dev/shm"), Path::new);
+    let directory = if parent.is_dir() {
+        tempfile::tempdir_in(parent).unwrap()
     } else {
         tempfile::tempdir().unwrap()
     };
@@ -118,6 +136,21 @@ fn every_killed_commit_is_old_or_new() {
     let new = edited(&old);
 
     fs::write(&path, &old).unwrap();
+    let Some(strategy) = strategy() else {
+        return println!(
+            "SKIPPED kills: no strategy {:?}",
+            std::env::var("BYTESPLICE_KILLS_STRATEGY")
+        );
+    };
+    let mut tried = SpliceFile::open(&path).unwrap();
+    edit(&mut tried);
+    if let Err(error) = tried.commit_with(CommitOptions::new().strategy(strategy)) {
+        // By its name: it is not the same on every system whether there is a strategy.
+        assert!(format!("{error:?}").starts_with("StrategyUnsupported"), "{error}");
+        return println!("SKIPPED kills: {error}");
+    }
+    drop(tried);
+    fs::write(&path, &old).unwrap();
     let mut child = start('c', &path);
     let begin = Instant::now();
     assert!(child.wait().unwrap().success());
@@ -127,9 +160,17 @@ fn every_killed_commit_is_old_or_new() {
     let mut histogram: BTreeMap<&str, u32> = BTreeMap::new();
     let (mut kills, mut armed, mut in_recovery, mut became_old, mut became_new) = (0, 0, 0, 0, 0);
     let mut attempt = 0;
-    while kills < 200 || armed < 100 || in_recovery < 30 {
+    let wanted = environment("BYTESPLICE_KILLS", 200);
+    // Only of this strategy it is known how many kills come when.
+    let journaled =
+        strategy == Strategy::Journaled || (strategy == Strategy::Auto && asked.is_none());
+    let enough = |armed, in_recovery| armed >= wanted / 2 && in_recovery >= wanted / 7;
+    while kills < wanted || (journaled && !enough(armed, in_recovery)) {
         attempt += 1;
-        assert!(attempt < 2000, "too few kills hit: {histogram:?}, {in_recovery} in recovery");
+        assert!(
+            attempt < 2000 + 10 * wanted,
+            "too few kills hit: {histogram:?}, {in_recovery} in recovery"
+        );
         fs::write(&path, &old).unwrap();
         if !kill_after(&mut start('c', &path), delay(attempt, whole_commit)) {
             continue;
@@ -164,7 +205,10 @@ fn every_killed_commit_is_old_or_new() {
         let left: Vec<_> = fs::read_dir(place.directory.path()).unwrap().collect();
         assert_eq!(left.len(), 1, "something is left beside the file");
     }
-    println!("{kills} commits killed, by where:");
+    println!(
+        "{kills} {strategy} commits killed in {}, by where:",
+        place.directory.path().display()
+    );
     for (phase, count) in histogram {
         println!("{count:>5}  {phase}");
     }
