@@ -18,6 +18,7 @@ mod file_system;
 mod fuse_disk;
 mod job;
 mod kills;
+mod lost_writes;
 mod power_cuts;
 mod program;
 mod report;

@@ -20,6 +20,7 @@ use bytesplice::{Durability, Error, FileState, Recovery, recover};
 use crate::chance::Chance;
 use crate::file_system::{FileSystem, Mount};
 use crate::fuse_disk::{Event, FuseDisk};
+use crate::lost_writes::{last_flush, lose_some};
 use crate::report::Report;
 use crate::workload::{self, Edits, STRATEGIES, phase};
 
@@ -210,8 +211,10 @@ impl Bench {
             match outcome {
                 Ok(()) => self.disk.mark(Mark::Returned),
                 Err(error) if workload::is_refused(&error) => {
+                    // The path is another one every time.
+                    let reason = error.to_string().replace(&*path.to_string_lossy(), "data");
                     report.skip(format!(
-                        "power cuts during {name} commits on {}: {error}",
+                        "power cuts during {name} commits on {}: {reason}",
                         self.kind
                     ));
                     changes.clear();
@@ -404,50 +407,6 @@ impl At {
 /// What was found after a repair.
 struct Found {
     new: bool,
-}
-
-/// The number of events up to the last flush before the cut, that one included.
-fn last_flush(events: &[Event<Mark>], cut: usize) -> usize {
-    events[..cut].iter().rposition(|event| matches!(event, Event::Flush)).map_or(0, |at| at + 1)
-}
-
-/// Puts any part of the writes that were not flushed onto the disk.
-fn lose_some(
-    disk: &FuseDisk<Mark>,
-    pending: &[Event<Mark>],
-    kind: FileSystem,
-    chance: &mut Chance,
-) {
-    let sector = kind.atomic_write();
-    let way = chance.below(6);
-    let share = chance.fraction();
-    for event in pending {
-        let Event::Write { offset, bytes } = event else { continue };
-        let survives = |chance: &mut Chance| chance.fraction() < share;
-        match way {
-            0 => {}
-            1 => disk.write(*offset, bytes),
-            2 | 3 => {
-                if survives(chance) {
-                    disk.write(*offset, bytes);
-                }
-            }
-            // Whole sectors, each for itself.
-            4 => {
-                for (index, part) in bytes.chunks(sector).enumerate() {
-                    if survives(chance) {
-                        disk.write(offset + (index * sector) as u64, part);
-                    }
-                }
-            }
-            // The beginning of some writes.
-            _ => {
-                let sectors = bytes.len().div_ceil(sector) as u64;
-                let end = (chance.below(sectors + 1) as usize * sector).min(bytes.len());
-                disk.write(*offset, if survives(chance) { bytes } else { &bytes[..end] });
-            }
-        }
-    }
 }
 
 /// As somebody does who takes no lock and syncs nothing.
