@@ -313,7 +313,7 @@ mod tests {
             let inside = start.checked_add(count).filter(|&end| end <= len).map(|end| start..end);
             let text = format!("{start}+{count}");
             let resolved = RangeArgument::parse(&text).ok().and_then(|range| range.resolve(len).ok());
-            proptest::prop_assert_eq!(resolved, inside);
+            proptest::prop_assert_eq!(&resolved, &inside);
             if let Some(range) = inside {
                 let texts =
                     [format!("{}..{}", range.start, range.end), format!("end-{}..-{}", len - start, len - range.end)];
