@@ -119,6 +119,11 @@ impl SpliceFile {
     /// Finds out what a choice among strategies depends on.
     fn look_around(&self, pieces: &[Piece], surroundings: &mut Surroundings) {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
+        // A write past the limit would kill the process.
+        if surroundings.size_limit.is_some_and(|limit| limit < 8 * Geometry::REAL.block) {
+            surroundings.capabilities = Err("files may not be so long as to try it".into());
+            return;
+        }
         surroundings.capabilities = Capabilities::of(directory, Geometry::REAL.block)
             .map_err(|error| format!("no temporary file can be made beside it: {error}"));
         let file = self.original.file();
