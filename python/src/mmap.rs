@@ -25,7 +25,7 @@ use crate::window::Window;
 ///
 /// A memory-mapped file whose slices can take bytes of any length.
 ///
-/// Like mmap.mmap of the standard library, with three differences. Slice assignment, del and insert change the
+/// Like mmap.mmap of the standard library, with three great differences. Slice assignment, del and insert change the
 /// length, and shift what lies behind. Nothing reaches the file before flush, close or the end of a with block:
 /// these commit all edits in one crash-safe pass. Empty files can be mapped, and offset can be any number of bytes.
 ///
@@ -153,7 +153,8 @@ impl Mmap {
         }
     }
 
-    /// Insert bytes, or one byte given as an integer, before index; index is clipped like that of list.insert.
+    /// Insert bytes, or one byte given as an integer, before index. Like that of list.insert, index counts from the end
+    /// if negative and is clipped to the map: one out of range is no error and inserts at the start or the end.
     #[pyo3(signature = (index, value, /))]
     fn insert(&self, py: Python<'_>, index: i64, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.check_stores(py)?;

@@ -7,8 +7,11 @@ use memchr::memmem;
 
 use crate::window::Window;
 
-/// How many bytes are looked at in one go, if the needle is not longer.
-const BLOCK: u64 = 1 << 20;
+/// How many bytes are looked at first, if the needle is not longer: a script that goes from match to match must not
+/// pay for a large block each time.
+const FIRST_BLOCK: u64 = 4 << 10;
+/// How many bytes are looked at in one go in the end; each block is twice as long as the one before.
+const LONGEST_BLOCK: u64 = 1 << 20;
 
 /// [`find`] or [`rfind`].
 pub(crate) type Search = fn(&Window, &[u8], Range<u64>) -> Result<Option<u64>>;
@@ -23,7 +26,7 @@ pub(crate) fn find(window: &Window, needle: &[u8], range: Range<u64>) -> Result<
     let finder = memmem::Finder::new(needle);
     let mut start = range.start;
     loop {
-        let end = range.end.min(start + blocks.capacity);
+        let end = range.end.min(start + blocks.next_len());
         if let Some(found) = finder.find(blocks.read(window, start..end)?) {
             return Ok(Some(start + found as u64));
         }
@@ -42,7 +45,7 @@ pub(crate) fn rfind(window: &Window, needle: &[u8], range: Range<u64>) -> Result
     let finder = memmem::FinderRev::new(needle);
     let mut end = range.end;
     loop {
-        let start = range.start.max(end.saturating_sub(blocks.capacity));
+        let start = range.start.max(end.saturating_sub(blocks.next_len()));
         if let Some(found) = finder.rfind(blocks.read(window, start..end)?) {
             return Ok(Some(start + found as u64));
         }
@@ -56,7 +59,8 @@ pub(crate) fn rfind(window: &Window, needle: &[u8], range: Range<u64>) -> Result
 /// Blocks that overlap by a needle less one byte, so that a match across their border is found.
 struct Blocks {
     buffer: Vec<u8>,
-    capacity: u64,
+    /// Bytes of the next block without the overlap: at least a needle, so that the reading is linear for any needle.
+    step: u64,
     overlap: u64,
 }
 
@@ -64,15 +68,24 @@ impl Blocks {
     /// `None` if the needle cannot lie in the range.
     fn new(needle: &[u8], range: &Range<u64>) -> Option<Self> {
         let needle = needle.len() as u64;
-        let len = range.end.checked_sub(range.start).filter(|&len| needle <= len)?;
+        range.end.checked_sub(range.start).filter(|&len| needle <= len)?;
         let overlap = needle.saturating_sub(1);
-        // A block at least as long as the overlap keeps the reading linear for any needle.
-        let capacity = len.min(overlap + BLOCK.max(needle));
-        Some(Self { buffer: vec![0; capacity as usize], capacity, overlap })
+        Some(Self { buffer: Vec::new(), step: FIRST_BLOCK.max(needle), overlap })
+    }
+
+    /// Length of the next block in bytes, if the range is so long.
+    fn next_len(&mut self) -> u64 {
+        let len = self.step + self.overlap;
+        self.step = self.step.max(LONGEST_BLOCK.min(self.step * 2));
+        len
     }
 
     fn read(&mut self, window: &Window, range: Range<u64>) -> Result<&[u8]> {
-        let block = &mut self.buffer[..(range.end - range.start) as usize];
+        let len = (range.end - range.start) as usize;
+        if self.buffer.len() < len {
+            self.buffer.resize(len, 0);
+        }
+        let block = &mut self.buffer[..len];
         window.read(block, range.start)?;
         Ok(block)
     }

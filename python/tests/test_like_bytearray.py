@@ -171,3 +171,12 @@ def test_search_across_blocks(tmp_path: Path, length: int) -> None:
             assert mapped.rfind(needle, 0, -3) == model.rfind(needle, 0, -3)
             assert mapped.find(needle + b"z") == -1
             assert mapped.rfind(needle + b"z") == -1
+
+
+def test_insertion_out_of_range_is_at_the_start_or_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"0123")
+    with path.open("r+b") as file, bytesplice.mmap(file.fileno(), 0) as mapped:
+        for index, value in ((99, b"end"), (-99, b"start"), (-1, ord("x")), (2**63 - 1, b"!")):
+            mapped.insert(index, value)
+    assert path.read_bytes() == b"start0123enxd!"
