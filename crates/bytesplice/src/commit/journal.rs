@@ -1,4 +1,5 @@
-//! The journal: a file beside the target that makes a commit crash-safe. `docs/format.md` draws its layout.
+//! The journal: a file beside the target that makes a commit crash-safe. `docs/format.md` has every field, and a journal
+//! byte by byte.
 //!
 //! All numbers are little-endian. A *page* is [`Geometry::page`] bytes (4096).
 //! ```text
@@ -9,6 +10,10 @@
 //! ```
 //! A slot holds the blocks that its step saved, or the map of data before its step shifts extents. With a snapshot slot 0
 //! is the whole old file, sharing its blocks, and slot 1 is empty.
+//!
+//! The steps are not written down: recovery derives them from the runs once more, and their saved blocks and samples from
+//! the steps. So [`Plan::from_runs`], [`Plan::reads`] and what is sampled are part of the format: a change of what they
+//! give takes a new [`VERSION`].
 
 use std::io;
 
@@ -47,7 +52,7 @@ pub(crate) struct Header {
     pub working_len: u64,
     /// Length of the file after the last step; it is then cut to `new_len`.
     pub final_len: u64,
-    /// Sizes that the plan was made with.
+    /// The [`Geometry::block`] that the plan was made with.
     pub block: u64,
     /// See [`Geometry::chunk`].
     pub chunk: u64,
@@ -57,17 +62,17 @@ pub(crate) struct Header {
     pub run_count: u64,
     /// Number of literal bytes.
     pub literal_len: u64,
-    /// Room for the saved blocks of one step.
+    /// Room for the saved blocks of one step, or for the map of data of a shift; 0 with a snapshot and without shifts.
     pub slot_len: u64,
-    /// Number of steps; the record of this number says that all are done.
+    /// Number of steps, shifts included; the record of this number says that all are done.
     pub step_count: u64,
-    /// Number of shifts before and after the plan.
+    /// Number of shifts before the plan.
     pub opening_count: u64,
-    /// See [`Program::closing`].
+    /// Number of shifts after the plan.
     pub closing_count: u64,
     /// Whether slot 0 holds the whole old file.
     pub snapshot: bool,
-    /// Checksum of the runs.
+    /// Checksum of the runs and shifts.
     pub runs_crc: u32,
     /// Checksum of the literals.
     pub literals_crc: u32,
@@ -80,9 +85,9 @@ pub(crate) struct Record {
     pub step: u64,
     /// Whether the inode carries a mark while the commit runs.
     pub marked: bool,
-    /// Checksum of the saved blocks of this step.
+    /// Checksum of the saved blocks of this step, or of its map of data. 0 with a snapshot, which has no checksum.
     pub saved_crc: u32,
-    /// Checksum of the bytes that this step reads and does not overwrite.
+    /// Checksum of the bytes that this step reads and does not overwrite; of long ranges only of their ends.
     pub untouched_crc: u32,
 }
 

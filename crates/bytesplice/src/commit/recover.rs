@@ -1,4 +1,5 @@
-//! What to do with a journal that a broken commit left. The cases:
+//! What to do with a journal that a broken commit left. The cases (`docs/format.md` has them in the order in which they are
+//! looked at):
 //!
 //! | journal | file | recovery |
 //! |---|---|---|
@@ -16,16 +17,25 @@
 //! | END | unmarked, though the commit had marked it | was finished: remove the journal — new, or newer |
 //! | END | otherwise, neither of old nor of new length | `Corrupt`: touch nothing |
 //! | END | otherwise | set the length, take the mark off, remove the journal — new |
-//! | record k | not of the working length, the longer one | `Corrupt`: touch nothing |
-//! | record k | checksums do not match, or k's slot is too short | `Corrupt`: touch nothing |
+//! | record k of blocks | not of the working length, the longer one; but see below | `Corrupt`: touch nothing |
+//! | record k of blocks | checksums do not match, or k's slot is too short | `Corrupt`: touch nothing |
+//! | record k of a shift | no state that the shift goes through | `Corrupt`: touch nothing |
 //! | record k | otherwise | do step k again, then the rest — new |
+//!
+//! The first step after opening shifts also finds the length that those left, and sets the working length. A snapshot is
+//! written to a file of any length.
+//!
+//! To abort is the same up to the rows with a record. From there on only a snapshot before END goes back: it is shared with
+//! the file again, then length and mark are restored and the journal is removed — old. Cut short, recovery brings the new
+//! contents, for the journal still says so. All else is `PastCommitPoint`: touch nothing.
 //!
 //! Force serves restored copies: another inode (of the file or of the journal) is no obstacle then, though the mark of
 //! another commit is, and a missing mark does not say that the commit was finished: lengths and checksums decide alone.
 //!
-//! Record k counts only together with the blocks that it saved; when these are torn, record k was not durable, step k
-//! had not begun, and record k − 1 is the one to stand on. That step k had not begun is not taken on trust: the file must
-//! still hold what was to be saved. The blocks saved by step 0 are durable before record 0.
+//! Record k counts only together with the blocks, or the map, that it saved; when these are torn, record k was not durable,
+//! step k had not begun, and record k − 1 is the one to stand on. That step k had not begun is not taken on trust: the file
+//! must still hold what was to be saved, or have that map. What step 0 saved is durable before record 0. A snapshot was
+//! durable before any record, and has no checksum.
 
 use std::ops::Range;
 
