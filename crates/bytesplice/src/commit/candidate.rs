@@ -43,6 +43,8 @@ pub(crate) struct Surroundings {
     pub named: bool,
     /// Whether the commit waits for the disk.
     pub synced: bool,
+    /// Whether the strategy was asked for by its name.
+    pub asked_for: bool,
 }
 
 /// A program that moves less is committed by the plain journal without looking further: nothing else is much faster.
@@ -91,7 +93,11 @@ impl Subject<'_> {
                 if !capabilities()?.shifts {
                     return Err("the file system cannot shift extents".into());
                 }
-                let programs = [self.by_shifts(WORTHWHILE), self.by_shifts(1), self.by_hop()];
+                // Opening shifts are opt-in: after a crash preallocated blocks that are cached look like data, and recovery
+                // then refuses; and the disk may fill up after the commit point.
+                let opening =
+                    |worthwhile| surroundings.asked_for.then(|| self.by_shifts(worthwhile));
+                let programs = [opening(WORTHWHILE).flatten(), opening(1).flatten(), self.by_hop()];
                 let candidates = programs.into_iter().flatten().map(|(program, literals)| {
                     self.priced(strategy, program, literals, surroundings)
                 });

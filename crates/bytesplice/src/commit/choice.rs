@@ -54,6 +54,7 @@ impl SpliceFile {
             size_limit: os::file_size_limit(),
             named: !self.unlinked,
             synced,
+            asked_for: strategy != Strategy::Auto,
         };
         let (program, _) = subject.journaled();
         if program.is_nothing() {
