@@ -186,7 +186,7 @@ pub enum Strategy {
     /// others who read the file meanwhile. It has another inode, so that other hard links and open descriptors keep the
     /// old contents; mode, owner, access control lists and extended attributes are kept, or nothing is changed.
     Replace,
-    /// In place, without journal and fsync. A crash leaves neither old nor new contents.
+    /// In place, without a journal, and one fsync at the end. A crash leaves neither old nor new contents.
     Direct,
 }
 

@@ -4,6 +4,7 @@ use super::journal::{Layout, TRIAL_BLOCKS};
 use super::plan::{Geometry, Plan};
 use super::program::{Program, Subject};
 use super::report::StrategyCost;
+use super::shift::{Shift, ShiftKind};
 use crate::Strategy;
 use crate::pieces::Piece;
 use crate::storage::capabilities::Capabilities;
@@ -43,8 +44,8 @@ pub(crate) struct Surroundings {
     pub named: bool,
     /// Whether the commit waits for the disk.
     pub synced: bool,
-    /// Whether the strategy was asked for by its name.
-    pub asked_for: bool,
+    /// Whether what moves has blocks that are allocated but were never written, or may have some.
+    pub preallocated: bool,
 }
 
 /// A program that moves less is committed by the plain journal without looking further: nothing else is much faster.
@@ -93,11 +94,13 @@ impl Subject<'_> {
                 if !capabilities()?.shifts {
                     return Err("the file system cannot shift extents".into());
                 }
-                // Opening shifts are opt-in: after a crash preallocated blocks that are cached look like data, and recovery
-                // then refuses; and the disk may fill up after the commit point.
-                let opening =
-                    |worthwhile| surroundings.asked_for.then(|| self.by_shifts(worthwhile));
-                let programs = [opening(WORTHWHILE).flatten(), opening(1).flatten(), self.by_hop()];
+                // By holes recovery tells how far a shift got, and what is allocated but unwritten looks like a hole or like
+                // data, depending on what is cached. The hop leaves no such blocks behind its gap.
+                let opening = |worthwhile| {
+                    let tells = !surroundings.preallocated;
+                    tells.then(|| self.by_shifts(worthwhile)).flatten()
+                };
+                let programs = [opening(WORTHWHILE), opening(1), self.by_hop()];
                 let candidates = programs.into_iter().flatten().map(|(program, literals)| {
                     self.priced(strategy, program, literals, surroundings)
                 });
@@ -139,6 +142,9 @@ impl Subject<'_> {
         let journal = layout.map_or(u64::MAX, |layout| layout.saved[0]);
         let journaled = journal.saturating_add(saved_in_all + (steps + 1) * page);
         let gap: u64 = program.closing.iter().map(|shift| shift.len).sum();
+        let is_insertion = |shift: &&Shift| shift.kind == ShiftKind::Insert;
+        let inserted: u64 =
+            program.opening.iter().filter(is_insertion).map(|shift| shift.len).sum();
         let shifts = (program.opening.len() + program.closing.len()) as u64;
         let shortened = u64::from(program.new_len < program.final_len());
         let read = plan.bytes_kept() - shared.min(plan.bytes_kept());
@@ -156,7 +162,7 @@ impl Subject<'_> {
             // The journal, its directory, the mark; record and blocks of each step; END, the length, the mark, the
             // directory again.
             fsyncs: if surroundings.synced { 3 + 2 * steps + 3 + shortened } else { 0 },
-            extra_disk: journal_len.saturating_add(gap).saturating_add(on_write),
+            extra_disk: journal_len.saturating_add(gap + inserted).saturating_add(on_write),
             longest_file: (program.working_len() + shift_room(shifts, block))
                 .max(layout.map_or(u64::MAX, |layout| layout.len)),
             steps,

@@ -54,7 +54,7 @@ impl SpliceFile {
             size_limit: os::file_size_limit(),
             named: !self.unlinked,
             synced,
-            asked_for: strategy != Strategy::Auto,
+            preallocated: true,
         };
         let (program, _) = subject.journaled();
         if program.is_nothing() {
@@ -128,6 +128,10 @@ impl SpliceFile {
         surroundings.capabilities = Capabilities::of(directory, Geometry::REAL.block)
             .map_err(|error| format!("no temporary file can be made beside it: {error}"));
         let file = self.original.file();
+        // Where the system does not tell, there may be some.
+        surroundings.preallocated =
+            extents::has_preallocated(file, first_change(pieces)..self.original.len())
+                .unwrap_or(true);
         surroundings.free_space = capabilities::free_space(file).unwrap_or(u64::MAX);
         surroundings.cached_share =
             capabilities::cached_share(file, first_change(pieces), self.original.len());

@@ -50,7 +50,7 @@ impl SpliceFile {
             size_limit: None,
             named: true,
             synced,
-            asked_for: true,
+            preallocated: true,
         };
         let mut cost = StrategyCost {
             bytes_to_read: work.bytes_to_read(),

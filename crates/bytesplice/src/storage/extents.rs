@@ -1,12 +1,14 @@
 //! What some file systems do with whole extents instead of bytes: shift, share, punch and list them.
 //!
-//! See fallocate(2), ioctl_ficlonerange(2) and lseek(2). Elsewhere than on Linux all of it is `Unsupported`, and a file
+//! See fallocate(2), ioctl_ficlonerange(2), lseek(2) and the kernel's filesystems/fiemap.rst. Elsewhere than on Linux all of it is `Unsupported`, and a file
 //! is one range of data.
 
 use std::io;
 use std::ops::Range;
 
-pub(crate) use system::{clone_range, collapse_range, data_ranges, insert_range, punch_hole};
+pub(crate) use system::{
+    clone_range, collapse_range, data_ranges, has_preallocated, insert_range, punch_hole,
+};
 
 /// Whether an answer of the system means that the file, its file system or its alignment does not allow the call at all.
 pub(crate) fn is_refusal(error: &io::Error) -> bool {
@@ -80,6 +82,74 @@ mod system {
         }
     }
 
+    /// Whether blocks of the range are allocated but were never written. Bytes that were not written to the disk yet may
+    /// count as such.
+    pub fn has_preallocated(file: &File, range: Range<u64>) -> io::Result<bool> {
+        use rustix::ioctl::{Updater, ioctl, opcode};
+
+        /// `struct fiemap_extent` of linux/fiemap.h.
+        #[repr(C)]
+        #[derive(Clone, Copy, Default)]
+        struct Extent {
+            logical: u64,
+            physical: u64,
+            len: u64,
+            reserved64: [u64; 2],
+            flags: u32,
+            reserved: [u32; 3],
+        }
+        /// The fixed part of `struct fiemap`.
+        #[repr(C)]
+        #[derive(Default)]
+        struct Head {
+            start: u64,
+            len: u64,
+            flags: u32,
+            mapped: u32,
+            room: u32,
+            reserved: u32,
+        }
+        /// `struct fiemap` with room for some extents.
+        #[repr(C)]
+        struct Fiemap {
+            head: Head,
+            extents: [Extent; ROOM],
+        }
+        const ROOM: usize = 256;
+        const LAST: u32 = 0x1;
+        const UNWRITTEN: u32 = 0x800;
+        const FS_IOC_FIEMAP: rustix::ioctl::Opcode = opcode::read_write::<Head>(b'f', 11);
+
+        let mut position = range.start;
+        while position < range.end {
+            let mut answer = Fiemap {
+                head: Head {
+                    start: position,
+                    len: range.end - position,
+                    room: ROOM as u32,
+                    ..Head::default()
+                },
+                extents: [Extent::default(); ROOM],
+            };
+            // SAFETY: FS_IOC_FIEMAP takes a pointer to `struct fiemap` and writes to it and to at most `room` extents
+            // behind it, which are there.
+            unsafe { ioctl(file, Updater::<FS_IOC_FIEMAP, Fiemap>::new(&mut answer)) }?;
+            let found = answer.head.mapped as usize;
+            let Some(found @ [.., last]) = answer.extents.get(..found) else {
+                return Ok(false);
+            };
+            if found.iter().any(|extent| extent.flags & UNWRITTEN != 0) {
+                return Ok(true);
+            }
+            let end = last.logical.saturating_add(last.len);
+            if last.flags & LAST != 0 || end <= position {
+                return Ok(false);
+            }
+            position = end;
+        }
+        Ok(false)
+    }
+
     /// Lets `target` share the blocks of `range` of `source` from `offset` on. All are multiples of the file system's
     /// block, but that the range may end with its file.
     pub fn clone_range(
@@ -134,6 +204,10 @@ mod system {
     pub fn data_ranges(file: &File, start: u64) -> io::Result<Vec<Range<u64>>> {
         let len = file.metadata()?.len();
         Ok(if start < len { std::iter::once(start..len).collect() } else { Vec::new() })
+    }
+
+    pub fn has_preallocated(_file: &File, _range: Range<u64>) -> io::Result<bool> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     pub fn clone_range(
