@@ -45,6 +45,7 @@ Exit codes
   3  outside the file              7  no space, or over the file size limit
   4  cannot open, or not a         8  recovery needed, or a bad journal
      regular file                  9  input or output failed
+                            130, 143  stopped by Ctrl-C or SIGTERM
 
 Examples
   bytesplice remove data 4..8
@@ -143,6 +144,19 @@ Examples
   bytesplice recover --force restored-copy"
     )]
     Recover(RecoverArguments),
+    /// Take back a commit that was cut short: the old contents come back
+    ///
+    /// Possible before the commit point, and after it with --strategy snapshot. Else
+    /// exits with 8 and touches nothing: such a commit can only be finished, by
+    /// `bytesplice recover`.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice abort data
+  bytesplice abort data --json"
+    )]
+    Abort(AbortArguments),
     /// Tell length, journal and locks without changing anything
     ///
     /// Exits with 8 if the file needs recovery or its journal is unusable. A commit
@@ -167,6 +181,7 @@ impl Command {
             | Self::Append(AppendArguments { options, .. })
             | Self::Truncate(TruncateArguments { options, .. }) => options.json,
             Self::Recover(arguments) => arguments.json,
+            Self::Abort(arguments) => arguments.json,
             Self::Status(arguments) => arguments.json,
             Self::Read(_) | Self::Show(_) => false,
         }
@@ -183,6 +198,7 @@ impl Command {
             | Self::Read(ReadArguments { file, .. })
             | Self::Show(ShowArguments { file, .. })
             | Self::Recover(RecoverArguments { file, .. })
+            | Self::Abort(AbortArguments { file, .. })
             | Self::Status(StatusArguments { file, .. }) => file,
         }
     }
@@ -293,6 +309,19 @@ pub struct RecoverArguments {
     /// Also accept a restored copy of the file with another inode, if its bytes fit the journal
     #[arg(long)]
     pub force: bool,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `abort FILE`
+#[derive(Debug, Args)]
+pub struct AbortArguments {
+    /// The file to bring back
+    pub file: OsString,
     /// Print one JSON object on standard output
     #[arg(long)]
     pub json: bool,

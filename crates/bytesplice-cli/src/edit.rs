@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::cli::{EditOptions, StrategyArgument};
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output::{bytes, object, plan_value, print, print_object, shown, tell, warn};
 use crate::plan_table::plan_table;
 use crate::progress::CommitProgress;
@@ -141,12 +142,19 @@ impl<'a> Edit<'a> {
         if let (true, Some(plan)) = (self.options.dry_run, &plan) {
             return self.show_plan(plan);
         }
+        let interrupt = Interrupt::watch()?;
         let mut progress = CommitProgress::new(self.path, self.options.quiet);
         let mut advance = |now| progress.advance(now);
-        let options = self.commit_options().progress(&mut advance);
+        let options = self.commit_options().progress(&mut advance).cancel(interrupt.cancel());
         let committed = self.file.commit_with(options);
         progress.finish();
-        committed?;
+        match (committed, interrupt.signal()) {
+            (Err(error @ Error::Cancelled { .. }), Some(signal)) => {
+                return Err(Failure::Interrupted { error, signal });
+            }
+            (committed, _) => committed?,
+        }
+        drop(interrupt);
         match plan {
             Some(plan) if self.options.json => self.print_plan(&plan),
             _ => self.report(done),

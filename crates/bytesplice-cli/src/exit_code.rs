@@ -25,6 +25,10 @@ pub enum ExitCode {
     NeedsRecovery = 8,
     /// Input or output failed.
     InputOutput = 9,
+    /// A commit was stopped by SIGINT, as shells count it.
+    Interrupted = 130,
+    /// A commit was stopped by SIGTERM.
+    Terminated = 143,
 }
 
 impl ExitCode {
@@ -48,6 +52,7 @@ impl ExitCode {
             Error::NeedsRecovery { .. }
             | Error::JournalCorrupt { .. }
             | Error::WrongFile { .. }
+            | Error::PastCommitPoint { .. }
             | Error::JournalVersion { .. }
             | Error::JournalMissing { .. } => Self::NeedsRecovery,
             _ => Self::InputOutput,

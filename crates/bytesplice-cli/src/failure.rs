@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use signal_hook::consts::SIGTERM;
+
 use crate::exit_code::ExitCode;
 use crate::output::shown;
 use crate::range_argument::{Bound, OutsideFile};
@@ -14,6 +16,8 @@ use crate::typed_path::TypedPath;
 pub enum Failure {
     /// The library refused or failed.
     Library(bytesplice::Error),
+    /// A signal stopped the commit.
+    Interrupted { error: bytesplice::Error, signal: i32 },
     /// A bound lies before the start of the file.
     BeforeStart { path: PathBuf, bound: Bound, len: u64 },
     /// A range turns out reversed in a file of this length.
@@ -66,7 +70,7 @@ impl Failure {
             | Self::NoContents { .. }
             | Self::SaveIsTarget { .. }
             | Self::Save { .. } => true,
-            Self::Output(_) | Self::Signal(_) => false,
+            Self::Interrupted { .. } | Self::Output(_) | Self::Signal(_) => false,
         };
         let added = if silent && command_changes_files { "; nothing was changed" } else { "" };
         format!("{self}{added}")
@@ -76,6 +80,9 @@ impl Failure {
     pub fn with_typed_paths(self, file: &TypedPath) -> Self {
         match self {
             Self::Library(error) => Self::Library(error.with_paths(|path| file.as_typed(path))),
+            Self::Interrupted { error, signal } => {
+                Self::Interrupted { error: error.with_paths(|path| file.as_typed(path)), signal }
+            }
             other => other,
         }
     }
@@ -91,6 +98,8 @@ impl Failure {
             Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
             Self::SaveIsTarget { .. } => ExitCode::Usage,
             Self::Save { source, .. } | Self::Output(source) => ExitCode::of_io(source),
+            Self::Interrupted { signal: SIGTERM, .. } => ExitCode::Terminated,
+            Self::Interrupted { .. } => ExitCode::Interrupted,
             Self::Signal(_) => ExitCode::InputOutput,
         }
     }
@@ -104,7 +113,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Library(error) => write!(out, "{error}"),
+            Self::Library(error) | Self::Interrupted { error, .. } => write!(out, "{error}"),
             Self::BeforeStart { path, bound, len } => write!(
                 out,
                 "{}: {bound} lies before the start of the contents, which are {len} bytes long",
@@ -151,7 +160,7 @@ impl fmt::Display for Failure {
                 write!(out, "{}: cannot save the removed bytes: {source}", shown(path))
             }
             Self::Output(source) => write!(out, "cannot write to standard output: {source}"),
-            Self::Signal(source) => write!(out, "cannot catch SIGXFSZ: {source}"),
+            Self::Signal(source) => write!(out, "cannot catch signals: {source}"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod edit;
 mod exit_code;
 mod failure;
 mod hexdump;
+mod interrupt;
 mod output;
 mod plan_table;
 mod progress;
@@ -83,6 +84,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Truncate(arguments) => commands::truncate::run(arguments)?,
         Command::Read(arguments) => commands::read::run(arguments)?,
         Command::Show(arguments) => commands::show::run(arguments)?,
+        Command::Abort(arguments) => commands::abort::run(arguments)?,
         Command::Recover(arguments) => commands::recover::run(arguments)?,
         Command::Status(arguments) => return commands::status::run(arguments),
     }

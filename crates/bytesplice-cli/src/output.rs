@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use bytesplice::CommitPlan;
+use bytesplice::{CommitPlan, StrategyCost};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -52,6 +52,8 @@ pub fn insert_path(object: &mut Object, name: &str, path: &Path) {
 pub fn plan_value(plan: &CommitPlan) -> Value {
     json!({
         "strategy": plan.strategy.to_string(),
+        "reason": plan.reason,
+        "costs": plan.costs.iter().map(cost_value).collect::<Vec<_>>(),
         "bytes_staying": plan.bytes_staying,
         "bytes_moved": plan.bytes_moved,
         "bytes_new": plan.bytes_new,
@@ -63,6 +65,25 @@ pub fn plan_value(plan: &CommitPlan) -> Value {
         "keeps_inode": plan.keeps_inode,
         "breaks_hard_links": plan.breaks_hard_links,
         "steps": plan.steps,
+    })
+}
+
+/// What one strategy would cost, or why it cannot be had.
+fn cost_value(cost: &StrategyCost) -> Value {
+    let strategy = cost.strategy.to_string();
+    if let Some(reason) = &cost.unavailable {
+        return json!({ "strategy": strategy, "unavailable": reason });
+    }
+    json!({
+        "strategy": strategy,
+        "bytes_to_read": cost.bytes_to_read,
+        "bytes_to_write": cost.bytes_to_write,
+        "bytes_to_journal": cost.bytes_to_journal,
+        "fsyncs": cost.fsyncs,
+        "extra_disk": cost.extra_disk,
+        "keeps_inode": cost.keeps_inode,
+        "steps": cost.steps,
+        "estimated_seconds": cost.estimate.as_secs_f64(),
     })
 }
 
@@ -93,6 +114,11 @@ pub fn tell(line: &str) {
 /// A warning: one line on standard error, terminal or not.
 pub fn warn(message: &str) {
     let _ = writeln!(io::stderr(), "bytesplice: warning: {}", printable(message));
+}
+
+/// One line on standard error while something is under way, terminal or not.
+pub fn notice(message: &str) {
+    let _ = writeln!(io::stderr(), "bytesplice: {}", printable(message));
 }
 
 /// An error: one line on standard error, with `--json` also an object on standard output.

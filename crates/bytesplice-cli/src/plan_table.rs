@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use bytesplice::CommitPlan;
+use bytesplice::{CommitPlan, StrategyCost};
 
 use crate::output::{bytes, grouped};
 
@@ -16,6 +16,7 @@ pub fn plan_table(plan: &CommitPlan) -> String {
         let _ = writeln!(table, "  {name:<14}{value}");
     };
     row("strategy", plan.strategy.to_string());
+    row("because", plan.reason.clone());
     row("length", format!("{} -> {}", grouped(plan.old_len), bytes(plan.new_len)));
     let parts = [
         ("bytes staying", plan.bytes_staying),
@@ -41,6 +42,33 @@ pub fn plan_table(plan: &CommitPlan) -> String {
         (false, true) => "is a new one: other hard links keep the old contents",
     };
     row("inode", inode.into());
+    table + &cost_table(&plan.costs)
+}
+
+/// What every strategy would cost, a line each; nothing if none was looked at.
+fn cost_table(costs: &[StrategyCost]) -> String {
+    let mut table = String::new();
+    if !costs.is_empty() {
+        let _ = writeln!(
+            table,
+            "\n  {:<14}{:>18}{:>18}{:>18}{:>8}",
+            "would cost", "to write", "to journal", "extra disk", "fsyncs"
+        );
+    }
+    for cost in costs {
+        let name = cost.strategy.to_string();
+        let _ = match &cost.unavailable {
+            Some(reason) => writeln!(table, "  {name:<14}  not here: {reason}"),
+            None => writeln!(
+                table,
+                "  {name:<14}{:>18}{:>18}{:>18}{:>8}",
+                grouped(cost.bytes_to_write),
+                grouped(cost.bytes_to_journal),
+                grouped(cost.extra_disk),
+                cost.fsyncs
+            ),
+        };
+    }
     table
 }
 

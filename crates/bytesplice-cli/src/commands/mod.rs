@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod abort;
 pub mod append;
 pub mod insert;
 pub mod read;
