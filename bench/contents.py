@@ -80,7 +80,7 @@ class Contents:
         pieces = list(self.pieces)
         for edit in edits:
             first = _cut(pieces, edit.offset)
-            last = _cut(pieces, edit.offset + edit.removed)
+            last = _cut(pieces, edit.offset + edit.removed, first, edit.offset)
             pieces[first:last] = [Literal(edit.inserted)] if edit.inserted else []
         return Contents(tuple(pieces))
 
@@ -152,10 +152,13 @@ class Contents:
         return None
 
 
-def _cut(pieces: list[Piece], offset: int) -> int:
-    """Makes `offset` a border between pieces and returns the index of the piece that begins there."""
-    begin = 0
-    for index, piece in enumerate(pieces):
+def _cut(pieces: list[Piece], offset: int, index: int = 0, begin: int = 0) -> int:
+    """Makes `offset` a border between pieces and returns the index of the piece that begins there.
+
+    The search starts at the piece of that index, which begins at `begin`.
+    """
+    while index < len(pieces):
+        piece = pieces[index]
         if begin == offset:
             return index
         if offset < begin + piece.length:
@@ -163,6 +166,7 @@ def _cut(pieces: list[Piece], offset: int) -> int:
             pieces[index : index + 1] = [piece.part(0, at), piece.part(at, piece.length)]
             return index + 1
         begin += piece.length
+        index += 1
     if begin != offset:
         raise ValueError(f"offset {offset} is outside the contents, which end at {begin}")
     return len(pieces)

@@ -26,15 +26,14 @@ from pathlib import Path
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SAMPLE_SECONDS = 0.005
 SAMPLES_PER_DISK_SAMPLE = 4
+QUIET_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Limits:
-    """When to end a process that goes too far."""
+    """When to kill a process."""
 
     seconds: float = 600.0
-    too_far: Callable[[], str | None] = lambda: None
-    """Says in words what is wrong, if anything is."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Measurement:
     ended_because: str | None
     process_seconds: float
     seconds: float
-    """As the process told (`{"seconds": ...}` on standard output, start-up excluded), or the whole process."""
+    """Without start-up: as the process told (`{"seconds": ...}` on standard output), or from the keys on; or the whole."""
     cpu_seconds: float
     peak_private_bytes: int
     write_bytes: int
@@ -87,7 +86,7 @@ def measure(
         try:
             watch = _Watch(process.pid, disk_used, disk_before)
             ended_because = _attend(process, watch, terminal, limits, begin)
-            process_seconds = time.perf_counter() - begin
+            end = time.perf_counter()
             counters = _counters(process.pid)
             _, status, usage = os.wait4(process.pid, 0)
         except BaseException:
@@ -102,8 +101,8 @@ def measure(
             output=text,
             errors=errors.read().decode(errors="replace").strip(),
             ended_because=ended_because,
-            process_seconds=process_seconds,
-            seconds=_told_seconds(text) or process_seconds,
+            process_seconds=end - begin,
+            seconds=_told_seconds(text) or end - (terminal.typed_at or begin),
             cpu_seconds=usage.ru_utime + usage.ru_stime,
             peak_private_bytes=watch.peak_private,
             write_bytes=counters["write_bytes"],
@@ -118,7 +117,9 @@ class _Terminal:
     def __init__(self, keys: bytes | None) -> None:
         self._keys = keys
         self._own_end: int | None = None
+        self._quiet_since: float | None = None
         self.child_end: int | None = None
+        self.typed_at: float | None = None
 
     def __enter__(self) -> "_Terminal":
         if self._keys is not None:
@@ -135,13 +136,20 @@ class _Terminal:
         if self._own_end is not None:
             poll.register(self._own_end, select.POLLIN)
 
-    def attend(self) -> None:
-        """Takes what the program drew, and types."""
-        if self._own_end is not None:
+    def attend(self, drawn: bool) -> None:
+        """Takes what the program drew; types once it has drawn and been quiet for a while.
+
+        Earlier a program may not have set the terminal up yet, and loses the keys.
+        """
+        if self._own_end is None:
+            return
+        if drawn:
             os.read(self._own_end, 65536)
-            if self._keys:
-                os.write(self._own_end, self._keys)
-                self._keys = b""
+            self._quiet_since = time.perf_counter()
+        elif self._keys and self._quiet_since and time.perf_counter() - self._quiet_since > QUIET_SECONDS:
+            self.typed_at = time.perf_counter()
+            os.write(self._own_end, self._keys)
+            self._keys = b""
 
 
 class _Watch:
@@ -154,17 +162,15 @@ class _Watch:
         self.peak_private = 0
         self.peak_disk = disk_before
 
-    def sample(self) -> bool:
-        """Takes a sample; tells whether it was one of the disk, too."""
+    def sample(self) -> None:
+        """Takes a sample of the memory, and now and then one of the disk."""
         private = 0
         for pid in (self._pid, *_children(self._pid)):
             private += _private_bytes(pid)
         self.peak_private = max(self.peak_private, private)
         self._count += 1
-        disk = self._count % SAMPLES_PER_DISK_SAMPLE == 0
-        if disk:
+        if self._count % SAMPLES_PER_DISK_SAMPLE == 0:
             self.peak_disk = max(self.peak_disk, self._disk_used())
-        return disk
 
 
 def _attend(
@@ -178,17 +184,15 @@ def _attend(
         poll.register(handle, select.POLLIN)
         terminal.register(poll)
         while True:
-            ready = dict(poll.poll(SAMPLE_SECONDS * 1000))
+            left = begin + limits.seconds - time.perf_counter()
+            ready = dict(poll.poll(max(0.0, min(SAMPLE_SECONDS, left)) * 1000))
             if handle in ready:
                 break
-            if ready:
-                terminal.attend()
-            if watch.sample() and ended_because is None:
-                ended_because = limits.too_far()
-                if ended_because is None and time.perf_counter() - begin > limits.seconds:
-                    ended_because = f"took more than {limits.seconds:.0f} s"
-                if ended_because is not None:
-                    kill(process)
+            terminal.attend(drawn=bool(ready))
+            if ended_because is None and left <= 0:
+                ended_because = f"took more than {limits.seconds:.3g} s"
+                kill(process)
+            watch.sample()
     finally:
         os.close(handle)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
