@@ -58,7 +58,9 @@ class Bench:
         """A file of that length."""
         return Contents((Reference(0, length or self.size),))
 
-    def task(self, edits: list[Edit], length: int | None = None, preparation: Preparation | None = None) -> Task:
+    def task(
+        self, edits: list[Edit], length: int | None = None, preparation: Preparation | None = None
+    ) -> Task:
         """These edits in a file of that length."""
         before = self.whole(length)
         return Task(before, before.after(edits), self.reference, preparation or Preparation())
@@ -68,7 +70,13 @@ class Bench:
         return Contenders(self.tools, self.directory, edits)
 
     def measure(
-        self, result: Result, key: str, contenders: list[Contender], place: Place, task: Task, runs: int | None = None
+        self,
+        result: Result,
+        key: str,
+        contenders: list[Contender],
+        place: Place,
+        task: Task,
+        runs: int | None = None,
     ) -> list[Row]:
         """Runs the rounds, and keeps everything in the result under `key`."""
         self.log(f"{result.name}: {key}")

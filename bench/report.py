@@ -30,7 +30,11 @@ def write(results: list[Result], path: Path) -> None:
     for old in plots.glob("*.svg"):
         old.unlink()
     commands = sorted({result.command for result in results})
-    parts = [INTRODUCTION.format(command=commands[0] if commands else "bench/run"), *_environment(results), *_summary(results)]
+    parts = [
+        INTRODUCTION.format(command=commands[0] if commands else "bench/run"),
+        *_environment(results),
+        *_summary(results),
+    ]
     for result in results:
         parts.append(f"## {result.title}\n")
         parts += [f"{paragraph}\n" for paragraph in result.paragraphs]
@@ -62,7 +66,10 @@ def table_text(table: Table) -> str:
     left = {0} if len(table.columns) > 2 else {0, 1}
 
     def line(row: list[str]) -> str:
-        fitted = [cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        fitted = [
+            cell.ljust(w) if i in left else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
         return f"| {' | '.join(fitted)} |"
 
     rule = [("-" * width) if index in left else "-" * (width - 1) + ":" for index, width in enumerate(widths)]
@@ -76,7 +83,14 @@ def _environment(results: list[Result]) -> list[str]:
     parts = ["## Environment\n"]
     seen: list[tuple[dict[str, str], str, list[str]]] = []
     for result in results:
-        same = next((names for environment, command, names in seen if (environment, command) == (result.environment, result.command)), None)
+        same = next(
+            (
+                names
+                for environment, command, names in seen
+                if (environment, command) == (result.environment, result.command)
+            ),
+            None,
+        )
         if same is None:
             seen.append((result.environment, result.command, [result.name]))
         else:
@@ -100,5 +114,12 @@ def _target_table(targets: list[Target]) -> Table:
     rows = []
     for target in targets:
         sign = "≥" if target.at_least else "≤"
-        rows.append([target.text, f"{sign} {target.limit:g} {target.unit}", number(target.value), words[target.reached]])
+        rows.append(
+            [
+                target.text,
+                f"{sign} {target.limit:g} {target.unit}",
+                number(target.value),
+                words[target.reached],
+            ]
+        )
     return Table("Targets", ["target", "set", "measured", ""], rows)

@@ -106,6 +106,8 @@ def load(path: Path) -> Result:
     data = json.loads(path.read_text())
     data["tables"] = [Table(**table) for table in data["tables"]]
     data["targets"] = [Target(**target) for target in data["targets"]]
-    data["charts"] = [Chart(**chart | {"bars": [Bar(**bar) for bar in chart["bars"]]}) for chart in data["charts"]]
+    data["charts"] = [
+        Chart(**chart | {"bars": [Bar(**bar) for bar in chart["bars"]]}) for chart in data["charts"]
+    ]
     data["rows"] = {key: [Row(**row) for row in rows] for key, rows in data["rows"].items()}
     return Result(**data)

@@ -86,7 +86,10 @@ def _install_packages(tools: Tools) -> None:
     subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
     for name, package in missing.items():
         try:
-            _run(["apt-get", "install", "-y", "-qq", package], environment={"DEBIAN_FRONTEND": "noninteractive"})
+            _run(
+                ["apt-get", "install", "-y", "-qq", package],
+                environment={"DEBIAN_FRONTEND": "noninteractive"},
+            )
         except subprocess.CalledProcessError as error:
             tools.absent[name] = _reason(error)
 
@@ -100,7 +103,17 @@ def _version(name: str) -> str:
 
 
 def _pip(*arguments: str) -> None:
-    _run([str(ENVIRONMENT / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments])
+    _run(
+        [
+            str(ENVIRONMENT / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            *arguments,
+        ]
+    )
 
 
 def _run(command: list[str], directory: Path = ROOT, environment: dict[str, str] | None = None) -> None:
