@@ -1,0 +1,159 @@
+"""The ways to edit a file in Python, as a script of its own: `python_peers.py METHOD FILE EDITS [--sync]`.
+
+EDITS is a JSON file: a list of `[offset, removed, inserted as hex]`. Prints the seconds between opening the file and
+having it closed, imports excluded.
+"""
+
+import json
+import mmap
+import os
+import sys
+import time
+from collections.abc import Callable
+
+MEBIBYTE = 1 << 20
+Edits = list[tuple[int, int, bytes]]
+
+
+def limit(path: str, edits: Edits, sync: bool) -> None:
+    """Reads and writes the range that has to move once, where it is. Changes nothing."""
+    descriptor = os.open(path, os.O_RDWR)
+    buffer = memoryview(bytearray(MEBIBYTE))
+    offset = edits[0][0]
+    while count := os.preadv(descriptor, [buffer], offset):
+        offset += os.pwrite(descriptor, buffer[:count], offset)
+    _close(descriptor, sync)
+
+
+def move_recipe(path: str, edits: Edits, sync: bool) -> None:
+    """The recipe: grow or shrink the file, map it, `move` the tail, `flush`, close; all that for each edit."""
+    for offset, removed, inserted in edits:
+        descriptor = os.open(path, os.O_RDWR)
+        old = os.fstat(descriptor).st_size
+        new = old + len(inserted) - removed
+        if new > old:
+            os.ftruncate(descriptor, new)
+        with mmap.mmap(descriptor, 0) as data:
+            data.move(offset + len(inserted), offset + removed, old - offset - removed)
+            data[offset : offset + len(inserted)] = inserted
+            data.flush()
+        if new < old:
+            os.ftruncate(descriptor, new)
+        _close(descriptor, sync)
+
+
+def move_and_resize(path: str, edits: Edits, sync: bool) -> None:
+    """`mmap.resize` and `mmap.move` on one map that is kept for all edits."""
+    descriptor = os.open(path, os.O_RDWR)
+    with mmap.mmap(descriptor, 0) as data:
+        for offset, removed, inserted in edits:
+            old = len(data)
+            new = old + len(inserted) - removed
+            if new > old:
+                data.resize(new)
+            data.move(offset + len(inserted), offset + removed, old - offset - removed)
+            data[offset : offset + len(inserted)] = inserted
+            if new < old:
+                data.resize(new)
+    _close(descriptor, sync)
+
+
+def mutagen(path: str, edits: Edits, sync: bool) -> None:
+    """`insert_bytes` and `delete_bytes` of mutagen."""
+    from mutagen._util import delete_bytes, insert_bytes
+
+    with open(path, "r+b") as file:  # noqa: PTH123
+        for offset, removed, inserted in edits:
+            if removed:
+                delete_bytes(file, removed, offset)
+            if inserted:
+                insert_bytes(file, len(inserted), offset)
+                file.seek(offset)
+                file.write(inserted)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+
+
+def whole(path: str, edits: Edits, sync: bool) -> None:
+    """Reads the file into a `bytearray`, edits that, and writes all of it back."""
+    descriptor = os.open(path, os.O_RDWR)
+    data = bytearray(os.fstat(descriptor).st_size)
+    view = memoryview(data)
+    done = 0
+    while done < len(view):
+        done += os.preadv(descriptor, [view[done:]], done)
+    view.release()
+    for offset, removed, inserted in edits:
+        data[offset : offset + removed] = inserted
+    view = memoryview(data)
+    done = 0
+    while done < len(view):
+        done += os.pwrite(descriptor, view[done:], done)
+    os.ftruncate(descriptor, len(view))
+    _close(descriptor, sync)
+
+
+def copy(path: str, edits: Edits, sync: bool) -> None:
+    """Writes a new file, 1 MiB at a time, and renames it over the old one. Takes one edit."""
+    offset, removed, inserted = edits[0]
+    source = os.open(path, os.O_RDONLY)
+    temporary = path + ".new"
+    target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, os.fstat(source).st_mode)
+    _copy_range(source, target, 0, offset)
+    os.write(target, inserted)
+    _copy_range(source, target, offset + removed, os.fstat(source).st_size)
+    os.close(source)
+    _close(target, sync)
+    os.rename(temporary, path)  # noqa: PTH104
+    if sync:
+        _close(os.open(os.path.dirname(path), os.O_RDONLY), sync)  # noqa: PTH120
+
+
+def bytesplice(path: str, edits: Edits, sync: bool) -> None:
+    """Edits a map of bytesplice; closing it commits, which is always durable."""
+    import bytesplice
+
+    with open(path, "r+b") as file, bytesplice.mmap(file.fileno(), 0) as data:  # noqa: PTH123
+        for offset, removed, inserted in edits:
+            data[offset : offset + removed] = inserted
+
+
+def _copy_range(source: int, target: int, offset: int, end: int) -> None:
+    buffer = memoryview(bytearray(MEBIBYTE))
+    while offset < end:
+        count = os.preadv(source, [buffer[: min(MEBIBYTE, end - offset)]], offset)
+        offset += os.write(target, buffer[:count])
+
+
+def _close(descriptor: int, sync: bool) -> None:
+    if sync:
+        os.fsync(descriptor)
+    os.close(descriptor)
+
+
+METHODS: dict[str, Callable[[str, Edits, bool], None]] = {
+    "limit": limit,
+    "recipe": move_recipe,
+    "resize": move_and_resize,
+    "mutagen": mutagen,
+    "whole": whole,
+    "copy": copy,
+    "bytesplice": bytesplice,
+}
+
+
+def main() -> None:
+    """Edits the file and tells how long that took."""
+    method, path, edits_file = sys.argv[1:4]
+    with open(edits_file) as file:  # noqa: PTH123
+        edits = [(offset, removed, bytes.fromhex(inserted)) for offset, removed, inserted in json.load(file)]
+    if method in ("mutagen", "bytesplice"):
+        __import__("mutagen._util" if method == "mutagen" else method)
+    begin = time.perf_counter()
+    METHODS[method](path, edits, "--sync" in sys.argv)
+    print(json.dumps({"seconds": time.perf_counter() - begin}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""The sections, in the order of the report."""
+
+from typing import Protocol
+
+from bench.bench import Bench
+from bench.results import Result
+from bench.sections import aligned, durable, front, kills, random_edits, scattered, sparse, written
+
+
+class Section(Protocol):
+    """A module with a title, and a function that fills in a result."""
+
+    TITLE: str
+
+    def run(self, bench: Bench, result: Result) -> None:
+        """Measures."""
+
+
+ALL: dict[str, Section] = {
+    "front": front,
+    "durable": durable,
+    "aligned": aligned,
+    "scattered": scattered,
+    "random": random_edits,
+    "sparse": sparse,
+    "written": written,
+    "kills": kills,
+}

@@ -1,0 +1,57 @@
+"""Four bytes near the front, nobody waiting for the disk."""
+
+from bench.bench import INSERT, REMOVE, Bench
+from bench.contender import Contender
+from bench.contents import Edit
+from bench.inputs import Preparation
+from bench.results import Result
+from bench.tables import cost_table, time_chart
+
+TITLE = "Four bytes at offset 10, not synced"
+VARIANT_RUNS = 3
+
+
+def run(bench: Bench, result: Result) -> None:
+    """Everybody on a warm file, then the fastest on a file that was written in small writes, and on a cold one."""
+    result.paragraphs.append(
+        f"On {bench.place_kind}, {bench.size >> 20} MiB. Nobody syncs but the recipe: its `flush` is `msync`, which waits "
+        "for the disk. None of these in-place edits survives a kill, ours (`--strategy direct --no-sync`) neither; those "
+        "that rename do. *limit* reads and writes all bytes behind the offset where they are, which nobody can beat."
+    )
+    warm = Preparation()
+    for verb, edit in (("insert", INSERT), ("remove", REMOVE)):
+        contenders = _everybody(bench, edit)
+        rows = bench.measure(result, f"{verb}, warm", contenders, bench.place, bench.task([edit]))
+        result.tables.append(cost_table(f"{verb}, file {warm}", rows, _bases(contenders)))
+        result.charts.append(
+            time_chart(f"front-{verb}", f"{verb} 4 bytes at offset 10 of {bench.size >> 20} MiB, warm", rows)
+        )
+    for preparation in (Preparation(write_size=4096), Preparation(cold=True), Preparation(4096, cold=True)):
+        contenders = _the_fastest(bench, INSERT)
+        task = bench.task([INSERT], preparation=preparation)
+        rows = bench.measure(
+            result, f"insert, {preparation}", contenders, bench.place, task, min(bench.runs, VARIANT_RUNS)
+        )
+        result.tables.append(cost_table(f"insert, file {preparation}", rows, _bases(contenders)))
+
+
+def _everybody(bench: Bench, edit: Edit) -> list[Contender]:
+    make = bench.contenders([edit])
+    return [
+        *_the_fastest(bench, edit),
+        make.python("recipe", "mmap.move recipe, with flush"),
+        make.python("resize", "mmap.resize + move"),
+        make.python("whole", "whole file in a bytearray"),
+        *make.editors(),
+    ]
+
+
+def _the_fastest(bench: Bench, edit: Edit) -> list[Contender]:
+    make = bench.contenders([edit])
+    return [make.limit(), make.ours("direct", sync=False), *make.mutagen(), make.copy()]
+
+
+def _bases(contenders: list[Contender]) -> dict[str, str]:
+    names = [contender.name for contender in contenders]
+    bases = {"× limit": names[0]}
+    return bases | ({"× mutagen": "mutagen"} if "mutagen" in names else {})

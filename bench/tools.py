@@ -1,0 +1,137 @@
+"""What is measured, built and installed: the binary, the Python package, the peers."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = Path(__file__).resolve().parent / ".venv"
+MATURIN = "maturin==1.16.0"
+MUTAGEN = "mutagen==1.48.1"
+PACKAGES = {"sed": "sed", "perl": "perl", "bbe": "bbe", "tweak": "tweak"}
+FORMATS = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs"}
+
+
+@dataclass
+class Tools:
+    """Where everything is. `versions` has what is there, `absent` what is not and why."""
+
+    binary: Path
+    python: Path
+    versions: dict[str, str] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether this peer can be measured."""
+        return name in self.versions
+
+
+def install() -> Tools:
+    """Builds ours, which must work, and installs the peers, which may be missing."""
+    _run(["cargo", "build", "--release", "--locked", "-q", "-p", "bytesplice-cli"])
+    metadata_target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
+    tools = Tools(Path(metadata_target) / "release" / "bytesplice", ENVIRONMENT / "bin" / "python")
+    if not tools.python.exists():
+        _run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
+    _install_packages(tools)
+    _install_ours(tools)
+    _install_mutagen(tools)
+    for name in PACKAGES:
+        if shutil.which(name):
+            tools.versions[name] = _version(name)
+        else:
+            tools.absent.setdefault(name, "not installed")
+    tools.versions["bytesplice"] = _output([str(tools.binary), "--version"]).removeprefix("bytesplice ")
+    tools.versions["python"] = _output([str(tools.python), "--version"]).removeprefix("Python ")
+    for name, why in tools.absent.items():
+        print(f"!!! ABSENT: {name}: {why}", flush=True)
+    return tools
+
+
+def _install_ours(tools: Tools) -> None:
+    """The package is built like `./test python` does it."""
+    try:
+        wheels = ENVIRONMENT / "wheels"
+        shutil.rmtree(wheels, ignore_errors=True)
+        _pip(MATURIN)
+        maturin = str(ENVIRONMENT / "bin" / "maturin")
+        _run([maturin, "build", "-q", "--locked", "--release", "-o", str(wheels)], ROOT / "python")
+        _pip("--force-reinstall", *map(str, wheels.glob("*.whl")))
+        tools.versions["bytesplice for Python"] = "of the same commit"
+    except subprocess.CalledProcessError as error:
+        tools.absent["bytesplice for Python"] = _reason(error)
+
+
+def _install_mutagen(tools: Tools) -> None:
+    try:
+        _pip(MUTAGEN)
+        tools.versions["mutagen"] = MUTAGEN.partition("==")[2]
+    except subprocess.CalledProcessError as error:
+        tools.absent["mutagen"] = _reason(error)
+
+
+def _install_packages(tools: Tools) -> None:
+    """By apt, one by one, since one that does not exist must not take the others with it."""
+    missing = {name: package for name, package in PACKAGES.items() if not shutil.which(name)}
+    missing |= {name: package for name, package in FORMATS.items() if not shutil.which(f"mkfs.{name}")}
+    if not missing:
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        tools.absent |= dict.fromkeys(missing, "not installed, and installing needs root and apt-get")
+        return
+    subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
+    for name, package in missing.items():
+        try:
+            _run(
+                ["apt-get", "install", "-y", "-qq", package],
+                environment={"DEBIAN_FRONTEND": "noninteractive"},
+            )
+        except subprocess.CalledProcessError as error:
+            tools.absent[name] = _reason(error)
+
+
+def _version(name: str) -> str:
+    """The first thing that looks like a version, or what the package manager knows."""
+    if name == "tweak":
+        return _output(["dpkg-query", "-W", "-f", "${Version}", name]) or "unknown"
+    found = re.search(r"\d+\.\d+(\.\d+)?", _output([name, "--version"]))
+    return found[0] if found else "unknown"
+
+
+def _pip(*arguments: str) -> None:
+    _run(
+        [
+            str(ENVIRONMENT / "bin" / "python"),
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            *arguments,
+        ]
+    )
+
+
+def _run(command: list[str], directory: Path = ROOT, environment: dict[str, str] | None = None) -> None:
+    env = os.environ | (environment or {})
+    try:
+        subprocess.run(command, cwd=directory, env=env, check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        print(error.stderr, file=sys.stderr)
+        raise
+
+
+def _output(command: list[str]) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
+
+
+def _reason(error: subprocess.CalledProcessError) -> str:
+    lines = str(error.stderr or error).strip().splitlines()
+    return lines[-1] if lines else str(error)
