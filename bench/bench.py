@@ -58,9 +58,7 @@ class Bench:
         """A file of that length."""
         return Contents((Reference(0, length or self.size),))
 
-    def task(
-        self, edits: list[Edit], length: int | None = None, preparation: Preparation | None = None
-    ) -> Task:
+    def task(self, edits: list[Edit], length: int | None = None, preparation: Preparation | None = None) -> Task:
         """These edits in a file of that length."""
         before = self.whole(length)
         return Task(before, before.after(edits), self.reference, preparation or Preparation())

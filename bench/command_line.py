@@ -76,9 +76,7 @@ def _check_space(directory: Path, needed: int) -> None:
     numbers = os.statvfs(directory)
     free = numbers.f_bavail * numbers.f_frsize
     if free < needed:
-        sys.exit(
-            f"bench/run: {directory.parent} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed"
-        )
+        sys.exit(f"bench/run: {directory.parent} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed")
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

@@ -66,9 +66,7 @@ class Contenders:
 
     def limit(self, sync: bool = False) -> Contender:
         """Reading and writing the same range once."""
-        return self.python(
-            "limit", "limit: read and write the range once" + (" + fsync" if sync else ""), sync
-        )
+        return self.python("limit", "limit: read and write the range once" + (" + fsync" if sync else ""), sync)
 
     def copy(self, sync: bool = False) -> Contender:
         """A new file and a rename."""
@@ -94,9 +92,7 @@ class Contenders:
         arguments = [str(offset), str(removed), inserted]
         all_of_them = {
             "sed": Contender("sed -i", lambda path: ["sed", "-i", rf"1s/^{dots}/\1{inserted}/", str(path)]),
-            "perl": Contender(
-                "perl -i -pe, 1 MiB records", lambda path: ["perl", "-i", "-pe", perl, str(path)]
-            ),
+            "perl": Contender("perl -i -pe, 1 MiB records", lambda path: ["perl", "-i", "-pe", perl, str(path)]),
             "tweak": Contender("tweak", lambda path: ["tweak", str(path)], keys=keys),
             "bbe": Contender(
                 "bbe + mv",
@@ -108,8 +104,6 @@ class Contenders:
                 most_runs=1,
             ),
         }
-        tie = Contender(
-            "perl Tie::File", lambda path: ["perl", "-e", TIE_FILE, str(path), *arguments], most_runs=1
-        )
+        tie = Contender("perl Tie::File", lambda path: ["perl", "-e", TIE_FILE, str(path), *arguments], most_runs=1)
         there = [contender for name, contender in all_of_them.items() if self._tools.has(name)]
         return [*there, *([tie] if self._tools.has("perl") else [])]

@@ -60,7 +60,7 @@ def move_and_resize(path: str, edits: Edits, sync: bool) -> None:
 
 def mutagen(path: str, edits: Edits, sync: bool) -> None:
     """`insert_bytes` and `delete_bytes` of mutagen."""
-    from mutagen._util import delete_bytes, insert_bytes
+    from mutagen._util import delete_bytes, insert_bytes  # type: ignore[import-not-found]
 
     with open(path, "r+b") as file:  # noqa: PTH123
         for offset, removed, inserted in edits:

@@ -67,8 +67,7 @@ def table_text(table: Table) -> str:
 
     def line(row: list[str]) -> str:
         fitted = [
-            cell.ljust(w) if i in left else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         return f"| {' | '.join(fitted)} |"
 

@@ -73,7 +73,7 @@ class Target:
     @property
     def reached(self) -> bool | None:
         """`None` if it could not be measured."""
-        if self.value != self.value:  # noqa: PLR0124
+        if self.value != self.value:
             return None
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
@@ -106,8 +106,6 @@ def load(path: Path) -> Result:
     data = json.loads(path.read_text())
     data["tables"] = [Table(**table) for table in data["tables"]]
     data["targets"] = [Target(**target) for target in data["targets"]]
-    data["charts"] = [
-        Chart(**chart | {"bars": [Bar(**bar) for bar in chart["bars"]]}) for chart in data["charts"]
-    ]
+    data["charts"] = [Chart(**chart | {"bars": [Bar(**bar) for bar in chart["bars"]]}) for chart in data["charts"]]
     data["rows"] = {key: [Row(**row) for row in rows] for key, rows in data["rows"].items()}
     return Result(**data)

@@ -9,21 +9,21 @@ MEGABYTE = 1_000_000
 
 def seconds(value: float) -> str:
     """Three digits that matter: `1.23`, `0.123`, `0.0123`."""
-    if value != value:  # noqa: PLR0124
+    if value != value:
         return "–"
     return f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 10 else f"{value:.1f}"
 
 
 def number(value: float) -> str:
     """A ratio or a count."""
-    if value != value:  # noqa: PLR0124
+    if value != value:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def megabytes(value: float) -> str:
     """Bytes as megabytes of a million."""
-    return "–" if value != value else f"{value / MEGABYTE:,.1f}"  # noqa: PLR0124
+    return "–" if value != value else f"{value / MEGABYTE:,.1f}"
 
 
 def cost_table(title: str, rows: list[Row], bases: dict[str, str], notes: list[str] | None = None) -> Table:

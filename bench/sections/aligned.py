@@ -31,22 +31,16 @@ def run(bench: Bench, result: Result) -> None:
         )
         removed = _measure(bench, result, kind, place, REMOVE, cold=False)
         result.targets.append(
-            Target(
-                f"{kind}: remove by direct + fsync, warm", WARM_TARGETS[kind], ratio(removed, AUTO, DIRECT)
-            )
+            Target(f"{kind}: remove by direct + fsync, warm", WARM_TARGETS[kind], ratio(removed, AUTO, DIRECT))
         )
         cold = _measure(bench, result, kind, place, INSERT, cold=True)
         if kind == "btrfs":
             result.targets.append(
-                Target(
-                    f"{kind}: insert by direct + fsync, cold", WARM_TARGETS[kind], ratio(cold, AUTO, DIRECT)
-                )
+                Target(f"{kind}: insert by direct + fsync, cold", WARM_TARGETS[kind], ratio(cold, AUTO, DIRECT))
             )
         else:
             seconds = next(row for row in cold if row.name == f"{AUTO} --no-sync").median("process_seconds")
-            result.targets.append(
-                Target(f"{kind}: insert, cold, without the fsyncs", COLD_SECONDS, seconds, "s")
-            )
+            result.targets.append(Target(f"{kind}: insert, cold, without the fsyncs", COLD_SECONDS, seconds, "s"))
 
 
 def _measure(bench: Bench, result: Result, kind: str, place: Place, edit: Edit, cold: bool) -> list[Row]:
@@ -60,9 +54,7 @@ def _measure(bench: Bench, result: Result, kind: str, place: Place, edit: Edit, 
     task = bench.task([edit], preparation=preparation)
     key = f"{verb}, {kind}, {'cold' if cold else 'warm'}"
     rows = bench.measure(result, key, able, place, task, min(bench.runs, MOST_RUNS))
-    result.tables.append(
-        cost_table(f"{verb} on {kind}, file {preparation}", rows + unable, {"× direct": DIRECT})
-    )
+    result.tables.append(cost_table(f"{verb} on {kind}, file {preparation}", rows + unable, {"× direct": DIRECT}))
     if verb == "insert" and not cold:
         result.charts.append(
             time_chart(

@@ -37,22 +37,14 @@ def _insert(bench: Bench, result: Result, kind: str, place: Place) -> None:
     result.tables.append(_table(f"insert on {kind}", rows + unable))
     result.tables[-1].notes.append(_what_auto_did(bench, INSERT, place))
     result.charts.append(
-        time_chart(
-            f"durable-{kind}", f"insert 4 bytes at offset 10 of {bench.size >> 20} MiB, durable, {kind}", rows
-        )
+        time_chart(f"durable-{kind}", f"insert 4 bytes at offset 10 of {bench.size >> 20} MiB, durable, {kind}", rows)
     )
     auto, journaled = "bytesplice auto", "bytesplice journaled"
-    result.targets.append(
-        Target(f"{kind}: auto by direct + fsync", AUTO_BY_DIRECT[kind], ratio(rows, auto, DIRECT))
-    )
+    result.targets.append(Target(f"{kind}: auto by direct + fsync", AUTO_BY_DIRECT[kind], ratio(rows, auto, DIRECT)))
     if kind == "ext4":
-        result.targets.append(
-            Target(f"{kind}: journaled by direct + fsync", 1.8, ratio(rows, journaled, DIRECT))
-        )
+        result.targets.append(Target(f"{kind}: journaled by direct + fsync", 1.8, ratio(rows, journaled, DIRECT)))
     result.targets.append(Target(f"{kind}: auto by copy + fsync + rename", 1.0, ratio(rows, auto, COPY)))
-    result.targets.append(
-        Target(f"{kind}: journaled by copy + fsync + rename", 2.2, ratio(rows, journaled, COPY))
-    )
+    result.targets.append(Target(f"{kind}: journaled by copy + fsync + rename", 2.2, ratio(rows, journaled, COPY)))
 
 
 def _table(title: str, rows: list[Row]) -> Table:

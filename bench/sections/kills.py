@@ -102,9 +102,7 @@ def _kill(
         outcome = _state(place, task)
         outcomes[outcome] += 1
         outcomes["beside it"] += bool(place.left_beside())
-        row.samples.append(
-            {"moment": moment, "number": number, "outcome": outcome, "beside": place.left_beside()}
-        )
+        row.samples.append({"moment": moment, "number": number, "outcome": outcome, "beside": place.left_beside()})
     result.rows[contender.name] = [row]
     place.clear()
     return outcomes

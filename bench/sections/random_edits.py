@@ -33,21 +33,15 @@ def run(bench: Bench, result: Result) -> None:
     some: list[Contender] = [make.python("recipe", f"mmap.move recipe, {FEW} edits")]
     if bench.tools.has("mutagen"):
         some.append(make.python("mutagen", f"mutagen, {FEW} edits"))
-    few_rows = bench.measure(
-        result, f"{FEW} edits", some, bench.place, bench.task(few, SIZE), min(bench.runs, 3)
-    )
+    few_rows = bench.measure(result, f"{FEW} edits", some, bench.place, bench.task(few, SIZE), min(bench.runs, 3))
     table = cost_table(f"64 MiB on {bench.place_kind}", rows + few_rows, {"× bytesplice": OURS})
     table.notes.append("The ratios are of whole processes and, in the last two lines, of fewer edits.")
     result.tables.append(table)
-    bars = [_bar(row, 1.0) for row in rows] + [_bar(row, COUNT / FEW) for row in few_rows]
-    bars = sorted((bar for bar in bars if bar), key=lambda bar: bar.value)
-    result.charts.append(
-        Chart("random-edits", f"{COUNT:,} random edits in 64 MiB, without start-up", "s", bars)
-    )
+    candidates = [_bar(row, 1.0) for row in rows] + [_bar(row, COUNT / FEW) for row in few_rows]
+    bars = sorted((bar for bar in candidates if bar), key=lambda bar: bar.value)
+    result.charts.append(Chart("random-edits", f"{COUNT:,} random edits in 64 MiB, without start-up", "s", bars))
     table.notes.append(
-        "Without start-up, for all edits: "
-        + "; ".join(f"{bar.label} {seconds(bar.value)} s" for bar in bars)
-        + "."
+        "Without start-up, for all edits: " + "; ".join(f"{bar.label} {seconds(bar.value)} s" for bar in bars) + "."
     )
     ratio = find(rows, RESIZE).median("seconds") / find(rows, OURS).median("seconds")
     result.targets.append(Target("mmap.resize + move by bytesplice", 20, ratio, at_least=True))

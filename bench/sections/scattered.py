@@ -31,9 +31,7 @@ def run(bench: Bench, result: Result) -> None:
     if bench.tools.has("mutagen"):
         contender = bench.contenders(few).python("mutagen", mutagen)
         rows += bench.measure(result, mutagen, [contender], bench.place, bench.task(few), 1)
-    table = cost_table(
-        f"4 bytes each, random offsets and order, {bench.place_kind}", rows, {"× one insert": ONE}
-    )
+    table = cost_table(f"4 bytes each, random offsets and order, {bench.place_kind}", rows, {"× one insert": ONE})
     result.tables.append(table)
     result.targets.append(
         Target(f"{COUNT:,} inserts by one insert at the front", 1.5, ratio(rows, MANY, ONE, "seconds"))
@@ -49,6 +47,4 @@ def run(bench: Bench, result: Result) -> None:
 def _edits(size: int, count: int) -> list[Edit]:
     """Inserts of four letters at random, each in the offsets that the one before left."""
     random = Random(2)
-    return [
-        Edit(random.randrange(size + 4 * index), 0, f"{index:04}".encode()[-4:]) for index in range(count)
-    ]
+    return [Edit(random.randrange(size + 4 * index), 0, f"{index:04}".encode()[-4:]) for index in range(count)]
