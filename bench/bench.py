@@ -87,7 +87,7 @@ class Bench:
         result.rows[key] = rows
         for row in rows:
             if row.problem:
-                result.failures.append(f"{key}: {row.name}: {row.problem}")
+                (result.failures if row.ours else result.peer_failures).append(f"{key}: {row.name}: {row.problem}")
                 self.log(f"!!! FAILED: {key}: {row.name}: {row.problem}")
 
     def supported(self, contenders: list[Contender], place: Place) -> tuple[list[Contender], list[Row]]:
@@ -111,6 +111,16 @@ class Bench:
         answer: dict[str, object] = json.loads(lines[0]) if lines else {"error": "nothing was said"}
         plan = answer.get("plan")
         return plan if isinstance(plan, dict) else answer
+
+    def what_auto_does(self, edit: Edit, place: Place) -> str:
+        """The choice of `auto`, in a sentence."""
+        place.prepare(self.whole(), self.reference, Preparation())
+        plan = self.plan(self.contenders([edit]).ours("auto"), place)
+        place.clear()
+        if "error" in plan:
+            return f"`auto` could not choose: {plan['error']}."
+        written = int(str(plan["bytes_to_write"])) + int(str(plan["bytes_to_journal"]))
+        return f"`auto` chose `{plan['strategy']}`: {plan['fsyncs']} fsyncs, {written / 1e6:,.1f} MB to write."
 
     def log(self, text: str) -> None:
         """Tells how far the run is."""

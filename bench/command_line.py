@@ -23,7 +23,7 @@ GIBIBYTE = 1 << 30
 
 
 def main() -> int:
-    """Runs what the arguments ask for. Fails if bytesplice, or a peer, left wrong contents."""
+    """Runs what the arguments ask for. Fails if bytesplice did; peers that fail are only reported."""
     arguments = _parser().parse_args()
     names = _names(arguments.sections, list(sections.ALL), "section")
     kinds = _names(arguments.file_systems, list(MAKE), "file system")

@@ -88,7 +88,7 @@ class Contenders:
         dots = r"\(" + "." * offset + r"\)" + "." * removed
         perl = rf'BEGIN {{ $/ = \1048576 }} substr($_, {offset}, {removed}) = "{inserted}" if $. == 1'
         bbe = f"i {offset} {inserted}" if inserted else f"d {offset} {removed}"
-        block = f"0:{offset + removed + 1}"
+        block = f"0:{offset + 4}"
         arguments = [str(offset), str(removed), inserted]
         all_of_them = {
             "sed": Contender("sed -i", lambda path: ["sed", "-i", rf"1s/^{dots}/\1{inserted}/", str(path)]),

@@ -20,7 +20,7 @@ class Row:
     """Why there are no samples, or why they are worth nothing."""
 
     def values(self, key: str) -> list[float]:
-        """This field of all runs."""
+        """One field of all runs."""
         return [sample[key] for sample in self.samples]
 
     def median(self, key: str) -> float:
@@ -89,7 +89,9 @@ class Result:
     charts: list[Chart] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    """What must not happen: wrong contents, commands that failed."""
+    """What must not happen: wrong contents or a failed command of ours."""
+    peer_failures: list[str] = field(default_factory=list)
+    """The same of others."""
     rows: dict[str, list[Row]] = field(default_factory=dict)
     """Every run of every contender, for the record."""
     environment: dict[str, str] = field(default_factory=dict)

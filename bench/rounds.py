@@ -18,7 +18,7 @@ class Task:
     before: Contents
     after: Contents
     reference: Path
-    preparation: Preparation = Preparation()
+    preparation: Preparation
 
 
 def run_rounds(

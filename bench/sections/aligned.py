@@ -21,8 +21,8 @@ REMOVE = Edit(MEBIBYTE, MEBIBYTE, b"")
 def run(bench: Bench, result: Result) -> None:
     """Insert warm and cold, remove warm."""
     result.paragraphs.append(
-        "`auto` against the plain shift in place (`direct`, one fsync, not crash-safe). For the target without the fsyncs "
-        "the same commands run with `--no-sync` on a cold file."
+        "`auto` against the plain shift in place (`direct`, one fsync, not crash-safe). For the target without the "
+        "fsyncs the same commands run with `--no-sync` on a cold file."
     )
     for kind, place in bench.places(result).items():
         warm = _measure(bench, result, kind, place, INSERT, cold=False)
@@ -54,7 +54,10 @@ def _measure(bench: Bench, result: Result, kind: str, place: Place, edit: Edit, 
     task = bench.task([edit], preparation=preparation)
     key = f"{verb}, {kind}, {'cold' if cold else 'warm'}"
     rows = bench.measure(result, key, able, place, task, min(bench.runs, MOST_RUNS))
-    result.tables.append(cost_table(f"{verb} on {kind}, file {preparation}", rows + unable, {"× direct": DIRECT}))
+    result.tables.append(
+        cost_table(f"{verb} on {kind}, file {preparation}", rows + unable, {"× direct": (DIRECT, "process_seconds")})
+    )
+    result.tables[-1].notes.append(bench.what_auto_does(edit, place))
     if verb == "insert" and not cold:
         result.charts.append(
             time_chart(

@@ -31,7 +31,9 @@ def run(bench: Bench, result: Result) -> None:
     if bench.tools.has("mutagen"):
         contender = bench.contenders(few).python("mutagen", mutagen)
         rows += bench.measure(result, mutagen, [contender], bench.place, bench.task(few), 1)
-    table = cost_table(f"4 bytes each, random offsets and order, {bench.place_kind}", rows, {"× one insert": ONE})
+    table = cost_table(
+        f"4 bytes each, random offsets and order, {bench.place_kind}", rows, {"× one insert": (ONE, "process_seconds")}
+    )
     result.tables.append(table)
     result.targets.append(
         Target(f"{COUNT:,} inserts by one insert at the front", 1.5, ratio(rows, MANY, ONE, "seconds"))
@@ -40,7 +42,8 @@ def run(bench: Bench, result: Result) -> None:
         whole = find(rows, mutagen).median("seconds") * COUNT / MUTAGEN_COUNT
         ours = find(rows, MANY).median("seconds")
         table.notes.append(
-            f"Extrapolated from {MUTAGEN_COUNT}, mutagen would take {number(whole)} s: {number(whole / ours)} times as long."
+            f"Extrapolated from {MUTAGEN_COUNT}, mutagen would take {number(whole)} s: "
+            f"{number(whole / ours)} times as long."
         )
 
 

@@ -27,8 +27,9 @@ def run(bench: Bench, result: Result) -> None:
     """An edit near the end, and one that moves all of the last data."""
     before = _sparse()
     result.paragraphs.append(
-        f"A MiB of data every {DISTANCE / 1e9:.0f} GB and {LAST_DATA >> 20} MiB of it at the end, on {bench.place_kind}; the "
-        f"command runs under `ulimit -d {LIMIT_KIB}`. The blocks of the file are compared before and after."
+        f"A MiB of data every {DISTANCE / 1e9:.0f} GB and {LAST_DATA >> 20} MiB of it at the end, on "
+        f"{bench.place_kind}; the command runs under `ulimit -d {LIMIT_KIB}`. The blocks of the file are compared "
+        "before and after."
     )
     edits = {
         "1,000 bytes before the end": Edit(LENGTH - 1000, 0, b"abcd"),
