@@ -109,7 +109,6 @@ def copy(path: str, edits: Edits, sync: bool) -> None:
     _copy_range(source, target, offset + removed, os.fstat(source).st_size)
     os.close(source)
     _close(target, sync)
-    os.close(source)
     os.rename(temporary, path)
     if sync:
         _close(os.open(os.path.dirname(path), os.O_RDONLY), sync)
