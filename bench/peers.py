@@ -87,7 +87,7 @@ class Contenders:
         keys += self._edit.inserted.hex().encode() + b"\x04" * removed + b"\x18\x13\x18\x03"  # ^D, ^X^S, ^X^C
         dots = r"\(" + "." * offset + r"\)" + "." * removed
         perl = rf'BEGIN {{ $/ = \1048576 }} substr($_, {offset}, {removed}) = "{inserted}" if $. == 1'
-        bbe = f"i {offset} {inserted}" if inserted else f"d {offset} {removed}"
+        bbe = f"i {offset - 1} {inserted}" if inserted else f"d {offset} {removed}"
         block = f"0:{offset + 4}"
         arguments = [str(offset), str(removed), inserted]
         all_of_them = {
