@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.contender import Contender
 from bench.contents import Contents, Edit, Reference
-from bench.file_systems import FileSystems, MountError, kind_of
+from bench.file_systems import MAKE, FileSystems, MountError, kind_of
 from bench.inputs import Place, Preparation
 from bench.peers import Contenders
 from bench.results import Result, Row
@@ -52,6 +52,9 @@ class Bench:
             except MountError as error:
                 result.paragraphs.append(f"**{kind} was not measured:** {error}.")
                 self.log(f"!!! ABSENT: {kind}: {error}")
+        if not places and self.place_kind in MAKE:
+            result.paragraphs.append(f"Instead, {self.place_kind} of the directory itself was measured.")
+            places[self.place_kind] = self.place
         return places
 
     def whole(self, length: int | None = None) -> Contents:

@@ -19,7 +19,8 @@ byte with an oracle.
 - *MB by calls*: `wchar`, what write calls were given; *MB dirtied*: `write_bytes` of `/proc/PID/io`, pages made dirty,
   by stores into maps, too.
 - *extra disk*: the most that was used on the file system beyond what was used before, sampled every 20 ms; what
-  anybody else writes there meanwhile counts, too.
+  anybody else writes there meanwhile counts, too. XFS allocates ahead for a file that grows; btrfs accounts only now
+  and then.
 - MB are 1,000,000 bytes, MiB 1,048,576.
 """
 
