@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.contender import Contender
 from bench.contents import Contents, Edit, Reference
-from bench.file_systems import FileSystems, MountError, kind_of
+from bench.file_systems import MAKE, FileSystems, MountError, kind_of
 from bench.inputs import Place, Preparation
 from bench.peers import Contenders
 from bench.results import Result, Row
@@ -52,15 +52,16 @@ class Bench:
             except MountError as error:
                 result.paragraphs.append(f"**{kind} was not measured:** {error}.")
                 self.log(f"!!! ABSENT: {kind}: {error}")
+        if not places and self.place_kind in MAKE:
+            result.paragraphs.append(f"Instead, {self.place_kind} of the directory itself was measured.")
+            places[self.place_kind] = self.place
         return places
 
     def whole(self, length: int | None = None) -> Contents:
         """A file of that length."""
         return Contents((Reference(0, length or self.size),))
 
-    def task(
-        self, edits: list[Edit], length: int | None = None, preparation: Preparation | None = None
-    ) -> Task:
+    def task(self, edits: list[Edit], length: int | None = None, preparation: Preparation | None = None) -> Task:
         """These edits in a file of that length."""
         before = self.whole(length)
         return Task(before, before.after(edits), self.reference, preparation or Preparation())
@@ -89,7 +90,7 @@ class Bench:
         result.rows[key] = rows
         for row in rows:
             if row.problem:
-                result.failures.append(f"{key}: {row.name}: {row.problem}")
+                (result.failures if row.ours else result.peer_failures).append(f"{key}: {row.name}: {row.problem}")
                 self.log(f"!!! FAILED: {key}: {row.name}: {row.problem}")
 
     def supported(self, contenders: list[Contender], place: Place) -> tuple[list[Contender], list[Row]]:
@@ -113,6 +114,16 @@ class Bench:
         answer: dict[str, object] = json.loads(lines[0]) if lines else {"error": "nothing was said"}
         plan = answer.get("plan")
         return plan if isinstance(plan, dict) else answer
+
+    def what_auto_does(self, edit: Edit, place: Place) -> str:
+        """The choice of `auto`, in a sentence."""
+        place.prepare(self.whole(), self.reference, Preparation())
+        plan = self.plan(self.contenders([edit]).ours("auto"), place)
+        place.clear()
+        if "error" in plan:
+            return f"`auto` could not choose: {plan['error']}."
+        written = int(str(plan["bytes_to_write"])) + int(str(plan["bytes_to_journal"]))
+        return f"`auto` chose `{plan['strategy']}`: {plan['fsyncs']} fsyncs, {written / 1e6:,.1f} MB to write."
 
     def log(self, text: str) -> None:
         """Tells how far the run is."""

@@ -23,7 +23,7 @@ GIBIBYTE = 1 << 30
 
 
 def main() -> int:
-    """Runs what the arguments ask for. Fails if bytesplice, or a peer, left wrong contents."""
+    """Runs what the arguments ask for. Fails if bytesplice did; peers that fail are only reported."""
     arguments = _parser().parse_args()
     names = _names(arguments.sections, list(sections.ALL), "section")
     kinds = _names(arguments.file_systems, list(MAKE), "file system")
@@ -76,9 +76,7 @@ def _check_space(directory: Path, needed: int) -> None:
     numbers = os.statvfs(directory)
     free = numbers.f_bavail * numbers.f_frsize
     if free < needed:
-        sys.exit(
-            f"bench/run: {directory.parent} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed"
-        )
+        sys.exit(f"bench/run: {directory.parent} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed")
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:

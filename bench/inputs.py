@@ -19,11 +19,7 @@ class Preparation:
     cold: bool = False
 
     def __str__(self) -> str:
-        unit = (
-            f"{self.write_size // MEBIBYTE} MiB"
-            if self.write_size >= MEBIBYTE
-            else f"{self.write_size >> 10} KiB"
-        )
+        unit = f"{self.write_size // MEBIBYTE} MiB" if self.write_size >= MEBIBYTE else f"{self.write_size >> 10} KiB"
         return f"written in {unit} writes, {'cold' if self.cold else 'warm'} cache"
 
 

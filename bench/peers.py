@@ -66,9 +66,7 @@ class Contenders:
 
     def limit(self, sync: bool = False) -> Contender:
         """Reading and writing the same range once."""
-        return self.python(
-            "limit", "limit: read and write the range once" + (" + fsync" if sync else ""), sync
-        )
+        return self.python("limit", "limit: read and write the range once" + (" + fsync" if sync else ""), sync)
 
     def copy(self, sync: bool = False) -> Contender:
         """A new file and a rename."""
@@ -89,14 +87,12 @@ class Contenders:
         keys += self._edit.inserted.hex().encode() + b"\x04" * removed + b"\x18\x13\x18\x03"  # ^D, ^X^S, ^X^C
         dots = r"\(" + "." * offset + r"\)" + "." * removed
         perl = rf'BEGIN {{ $/ = \1048576 }} substr($_, {offset}, {removed}) = "{inserted}" if $. == 1'
-        bbe = f"i {offset} {inserted}" if inserted else f"d {offset} {removed}"
-        block = f"0:{offset + removed + 1}"
+        bbe = f"i {offset - 1} {inserted}" if inserted else f"d {offset} {removed}"
+        block = f"0:{offset + 4}"
         arguments = [str(offset), str(removed), inserted]
         all_of_them = {
             "sed": Contender("sed -i", lambda path: ["sed", "-i", rf"1s/^{dots}/\1{inserted}/", str(path)]),
-            "perl": Contender(
-                "perl -i -pe, 1 MiB records", lambda path: ["perl", "-i", "-pe", perl, str(path)]
-            ),
+            "perl": Contender("perl -i -pe, 1 MiB records", lambda path: ["perl", "-i", "-pe", perl, str(path)]),
             "tweak": Contender("tweak", lambda path: ["tweak", str(path)], keys=keys),
             "bbe": Contender(
                 "bbe + mv",
@@ -108,8 +104,6 @@ class Contenders:
                 most_runs=1,
             ),
         }
-        tie = Contender(
-            "perl Tie::File", lambda path: ["perl", "-e", TIE_FILE, str(path), *arguments], most_runs=1
-        )
+        tie = Contender("perl Tie::File", lambda path: ["perl", "-e", TIE_FILE, str(path), *arguments], most_runs=1)
         there = [contender for name, contender in all_of_them.items() if self._tools.has(name)]
         return [*there, *([tie] if self._tools.has("perl") else [])]

@@ -44,12 +44,14 @@ def _bar(bar: Bar, top: float, scale: float, unit: str) -> list[str]:
     middle = top + BAR / 2
     kinds = ("bar ours", "own") if bar.ours else ("bar", "other")
     low, high = LABELS + bar.low * scale, LABELS + bar.high * scale
+    base = f"{middle + 4.5:.1f}"
+    width = f"{max(bar.value * scale, 1):.1f}"
     lines = [
-        f'<text class="{kinds[1]}" x="{LABELS - 8}" y="{middle + 4.5:.1f}" text-anchor="end">{escape(bar.label)}</text>',
-        f'<rect class="{kinds[0]}" x="{LABELS}" y="{top}" width="{max(bar.value * scale, 1):.1f}" height="{BAR}" rx="2"/>',
+        f'<text class="{kinds[1]}" x="{LABELS - 8}" y="{base}" text-anchor="end">{escape(bar.label)}</text>',
+        f'<rect class="{kinds[0]}" x="{LABELS}" y="{top}" width="{width}" height="{BAR}" rx="2"/>',
     ]
     if bar.high > bar.low:
         lines.append(f'<line class="spread" x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>')
     value = f"{bar.value:.3g}" if bar.value < 1000 else f"{bar.value:,.0f}"
-    lines.append(f'<text class="{kinds[1]}" x="{high + 7:.1f}" y="{middle + 4.5:.1f}">{value} {unit}</text>')
+    lines.append(f'<text class="{kinds[1]}" x="{high + 7:.1f}" y="{base}">{value} {unit}</text>')
     return lines

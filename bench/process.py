@@ -46,7 +46,7 @@ class Measurement:
     ended_because: str | None
     process_seconds: float
     seconds: float
-    """Without start-up: as the process told (`{"seconds": ...}` on standard output), or from the keys on; or the whole."""
+    """Without start-up: as the process told (`{"seconds": ...}`), or from the keys on, or else the whole."""
     cpu_seconds: float
     peak_private_bytes: int
     write_bytes: int

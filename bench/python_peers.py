@@ -12,14 +12,18 @@ import time
 from collections.abc import Callable
 
 MEBIBYTE = 1 << 20
+HALF_A_PAGE = mmap.PAGESIZE // 2
 Edits = list[tuple[int, int, bytes]]
 
 
 def limit(path: str, edits: Edits, sync: bool) -> None:
-    """Reads and writes the range that has to move once, where it is. Changes nothing."""
+    """Reads and writes the blocks that have to move once, where they are. Changes nothing.
+
+    The buffer lies half a page off the page borders, where copying is quickest.
+    """
     descriptor = os.open(path, os.O_RDWR)
-    buffer = memoryview(bytearray(MEBIBYTE))
-    offset = edits[0][0]
+    buffer = memoryview(mmap.mmap(-1, MEBIBYTE + HALF_A_PAGE))[HALF_A_PAGE:]
+    offset = edits[0][0] // mmap.PAGESIZE * mmap.PAGESIZE
     while count := os.preadv(descriptor, [buffer], offset):
         offset += os.pwrite(descriptor, buffer[:count], offset)
     _close(descriptor, sync)
@@ -60,9 +64,9 @@ def move_and_resize(path: str, edits: Edits, sync: bool) -> None:
 
 def mutagen(path: str, edits: Edits, sync: bool) -> None:
     """`insert_bytes` and `delete_bytes` of mutagen."""
-    from mutagen._util import delete_bytes, insert_bytes
+    from mutagen._util import delete_bytes, insert_bytes  # type: ignore[import-not-found]
 
-    with open(path, "r+b") as file:  # noqa: PTH123
+    with open(path, "r+b") as file:
         for offset, removed, inserted in edits:
             if removed:
                 delete_bytes(file, removed, offset)
@@ -105,16 +109,16 @@ def copy(path: str, edits: Edits, sync: bool) -> None:
     _copy_range(source, target, offset + removed, os.fstat(source).st_size)
     os.close(source)
     _close(target, sync)
-    os.rename(temporary, path)  # noqa: PTH104
+    os.rename(temporary, path)
     if sync:
-        _close(os.open(os.path.dirname(path), os.O_RDONLY), sync)  # noqa: PTH120
+        _close(os.open(os.path.dirname(path), os.O_RDONLY), sync)
 
 
 def bytesplice(path: str, edits: Edits, sync: bool) -> None:
     """Edits a map of bytesplice; closing it commits, which is always durable."""
     import bytesplice
 
-    with open(path, "r+b") as file, bytesplice.mmap(file.fileno(), 0) as data:  # noqa: PTH123
+    with open(path, "r+b") as file, bytesplice.mmap(file.fileno(), 0) as data:
         for offset, removed, inserted in edits:
             data[offset : offset + removed] = inserted
 
@@ -146,7 +150,7 @@ METHODS: dict[str, Callable[[str, Edits, bool], None]] = {
 def main() -> None:
     """Edits the file and tells how long that took."""
     method, path, edits_file = sys.argv[1:4]
-    with open(edits_file) as file:  # noqa: PTH123
+    with open(edits_file) as file:
         edits = [(offset, removed, bytes.fromhex(inserted)) for offset, removed, inserted in json.load(file)]
     if method in ("mutagen", "bytesplice"):
         __import__("mutagen._util" if method == "mutagen" else method)

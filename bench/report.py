@@ -18,7 +18,9 @@ byte with an oracle.
 - *private MB*: the peak of anonymous memory, sampled every 5 ms; mapped pages of the file do not count.
 - *MB by calls*: `wchar`, what write calls were given; *MB dirtied*: `write_bytes` of `/proc/PID/io`, pages made dirty,
   by stores into maps, too.
-- *extra disk*: the most that was used on the file system beyond what was used before, sampled every 20 ms.
+- *extra disk*: the most that was used on the file system beyond what was used before, sampled every 20 ms; what
+  anybody else writes there meanwhile counts, too. XFS allocates ahead for a file that grows; btrfs accounts only now
+  and then.
 - MB are 1,000,000 bytes, MiB 1,048,576.
 """
 
@@ -46,6 +48,9 @@ def write(results: list[Result], path: Path) -> None:
             parts.append(table_text(_target_table(result.targets)))
         if result.failures:
             parts.append("**Failed:**\n\n" + "\n".join(f"- {failure}" for failure in result.failures) + "\n")
+        if result.peer_failures:
+            lines = [f"- {failure}" for failure in result.peer_failures]
+            parts.append("Failed, of the others:\n\n" + "\n".join(lines) + "\n")
     path.write_text("\n".join(parts))
 
 
@@ -67,8 +72,7 @@ def table_text(table: Table) -> str:
 
     def line(row: list[str]) -> str:
         fitted = [
-            cell.ljust(w) if i in left else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         return f"| {' | '.join(fitted)} |"
 

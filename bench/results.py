@@ -20,7 +20,7 @@ class Row:
     """Why there are no samples, or why they are worth nothing."""
 
     def values(self, key: str) -> list[float]:
-        """This field of all runs."""
+        """One field of all runs."""
         return [sample[key] for sample in self.samples]
 
     def median(self, key: str) -> float:
@@ -73,7 +73,7 @@ class Target:
     @property
     def reached(self) -> bool | None:
         """`None` if it could not be measured."""
-        if self.value != self.value:  # noqa: PLR0124
+        if self.value != self.value:
             return None
         return self.value >= self.limit if self.at_least else self.value <= self.limit
 
@@ -89,7 +89,9 @@ class Result:
     charts: list[Chart] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    """What must not happen: wrong contents, commands that failed."""
+    """What must not happen: wrong contents or a failed command of ours."""
+    peer_failures: list[str] = field(default_factory=list)
+    """The same of others."""
     rows: dict[str, list[Row]] = field(default_factory=dict)
     """Every run of every contender, for the record."""
     environment: dict[str, str] = field(default_factory=dict)
@@ -106,8 +108,6 @@ def load(path: Path) -> Result:
     data = json.loads(path.read_text())
     data["tables"] = [Table(**table) for table in data["tables"]]
     data["targets"] = [Target(**target) for target in data["targets"]]
-    data["charts"] = [
-        Chart(**chart | {"bars": [Bar(**bar) for bar in chart["bars"]]}) for chart in data["charts"]
-    ]
+    data["charts"] = [Chart(**chart | {"bars": [Bar(**bar) for bar in chart["bars"]]}) for chart in data["charts"]]
     data["rows"] = {key: [Row(**row) for row in rows] for key, rows in data["rows"].items()}
     return Result(**data)

@@ -18,7 +18,7 @@ class Task:
     before: Contents
     after: Contents
     reference: Path
-    preparation: Preparation = Preparation()
+    preparation: Preparation
 
 
 def run_rounds(
@@ -33,9 +33,7 @@ def run_rounds(
 
     Who goes first changes from round to round, so that nobody always has the same predecessor.
     """
-    rows = {
-        contender.name: Row(contender.name, contender.ours, contender.is_python) for contender in contenders
-    }
+    rows = {contender.name: Row(contender.name, contender.ours, contender.is_python) for contender in contenders}
     for number in range(runs):
         begin = number % len(contenders)
         for contender in contenders[begin:] + contenders[:begin]:

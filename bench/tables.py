@@ -9,25 +9,25 @@ MEGABYTE = 1_000_000
 
 def seconds(value: float) -> str:
     """Three digits that matter: `1.23`, `0.123`, `0.0123`."""
-    if value != value:  # noqa: PLR0124
+    if value != value:
         return "–"
     return f"{value:.4f}" if value < 0.1 else f"{value:.3f}" if value < 10 else f"{value:.1f}"
 
 
 def number(value: float) -> str:
     """A ratio or a count."""
-    if value != value:  # noqa: PLR0124
+    if value != value:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def megabytes(value: float) -> str:
     """Bytes as megabytes of a million."""
-    return "–" if value != value else f"{value / MEGABYTE:,.1f}"  # noqa: PLR0124
+    return "–" if value != value else f"{value / MEGABYTE:,.1f}"
 
 
-def cost_table(title: str, rows: list[Row], bases: dict[str, str], notes: list[str] | None = None) -> Table:
-    """What every contender cost. `bases` has a heading and the row that the others are divided by."""
+def cost_table(title: str, rows: list[Row], bases: dict[str, tuple[str, str]], notes: list[str] | None = None) -> Table:
+    """What every contender cost. `bases`: a heading, and whose which time the times are divided by."""
     columns = ["what", "seconds", "min–max", "without start-up", "CPU s", "private MB"]
     columns += ["MB by calls", "MB dirtied", "extra disk MB", *bases, "runs"]
     by_name = {row.name: row for row in rows}
@@ -48,9 +48,9 @@ def cost_table(title: str, rows: list[Row], bases: dict[str, str], notes: list[s
             megabytes(row.median(key))
             for key in ("peak_private_bytes", "written_by_calls", "write_bytes", "extra_disk_bytes")
         ]
-        for base in bases.values():
-            other = by_name[base].median("process_seconds") if base in by_name else float("nan")
-            cells.append(number(statistics.median(times) / other))
+        for base, key in bases.values():
+            other = by_name[base].median(key) if base in by_name else float("nan")
+            cells.append(number(row.median(key) / other))
         table.rows.append([*cells, str(len(times))])
     table.notes += problems
     return table

@@ -21,8 +21,8 @@ REMOVE = Edit(MEBIBYTE, MEBIBYTE, b"")
 def run(bench: Bench, result: Result) -> None:
     """Insert warm and cold, remove warm."""
     result.paragraphs.append(
-        "`auto` against the plain shift in place (`direct`, one fsync, not crash-safe). For the target without the fsyncs "
-        "the same commands run with `--no-sync` on a cold file."
+        "`auto` against the plain shift in place (`direct`, one fsync, not crash-safe). For the target without the "
+        "fsyncs the same commands run with `--no-sync` on a cold file."
     )
     for kind, place in bench.places(result).items():
         warm = _measure(bench, result, kind, place, INSERT, cold=False)
@@ -31,22 +31,16 @@ def run(bench: Bench, result: Result) -> None:
         )
         removed = _measure(bench, result, kind, place, REMOVE, cold=False)
         result.targets.append(
-            Target(
-                f"{kind}: remove by direct + fsync, warm", WARM_TARGETS[kind], ratio(removed, AUTO, DIRECT)
-            )
+            Target(f"{kind}: remove by direct + fsync, warm", WARM_TARGETS[kind], ratio(removed, AUTO, DIRECT))
         )
         cold = _measure(bench, result, kind, place, INSERT, cold=True)
         if kind == "btrfs":
             result.targets.append(
-                Target(
-                    f"{kind}: insert by direct + fsync, cold", WARM_TARGETS[kind], ratio(cold, AUTO, DIRECT)
-                )
+                Target(f"{kind}: insert by direct + fsync, cold", WARM_TARGETS[kind], ratio(cold, AUTO, DIRECT))
             )
         else:
             seconds = next(row for row in cold if row.name == f"{AUTO} --no-sync").median("process_seconds")
-            result.targets.append(
-                Target(f"{kind}: insert, cold, without the fsyncs", COLD_SECONDS, seconds, "s")
-            )
+            result.targets.append(Target(f"{kind}: insert, cold, without the fsyncs", COLD_SECONDS, seconds, "s"))
 
 
 def _measure(bench: Bench, result: Result, kind: str, place: Place, edit: Edit, cold: bool) -> list[Row]:
@@ -61,8 +55,9 @@ def _measure(bench: Bench, result: Result, kind: str, place: Place, edit: Edit, 
     key = f"{verb}, {kind}, {'cold' if cold else 'warm'}"
     rows = bench.measure(result, key, able, place, task, min(bench.runs, MOST_RUNS))
     result.tables.append(
-        cost_table(f"{verb} on {kind}, file {preparation}", rows + unable, {"× direct": DIRECT})
+        cost_table(f"{verb} on {kind}, file {preparation}", rows + unable, {"× direct": (DIRECT, "process_seconds")})
     )
+    result.tables[-1].notes.append(bench.what_auto_does(edit, place))
     if verb == "insert" and not cold:
         result.charts.append(
             time_chart(

@@ -1,7 +1,6 @@
 """Four bytes near the front, crash-safe and durable, on three file systems."""
 
 from bench.bench import INSERT, REMOVE, Bench, ratio
-from bench.contents import Edit
 from bench.inputs import Place
 from bench.results import Result, Row, Table, Target
 from bench.tables import cost_table, time_chart
@@ -35,32 +34,17 @@ def _insert(bench: Bench, result: Result, kind: str, place: Place) -> None:
     contenders = [*able, make.limit(sync=True), make.copy(sync=True), *make.mutagen(sync=True)]
     rows = bench.measure(result, f"insert, {kind}", contenders, place, bench.task([INSERT]))
     result.tables.append(_table(f"insert on {kind}", rows + unable))
-    result.tables[-1].notes.append(_what_auto_did(bench, INSERT, place))
+    result.tables[-1].notes.append(bench.what_auto_does(INSERT, place))
     result.charts.append(
-        time_chart(
-            f"durable-{kind}", f"insert 4 bytes at offset 10 of {bench.size >> 20} MiB, durable, {kind}", rows
-        )
+        time_chart(f"durable-{kind}", f"insert 4 bytes at offset 10 of {bench.size >> 20} MiB, durable, {kind}", rows)
     )
     auto, journaled = "bytesplice auto", "bytesplice journaled"
-    result.targets.append(
-        Target(f"{kind}: auto by direct + fsync", AUTO_BY_DIRECT[kind], ratio(rows, auto, DIRECT))
-    )
+    result.targets.append(Target(f"{kind}: auto by direct + fsync", AUTO_BY_DIRECT[kind], ratio(rows, auto, DIRECT)))
     if kind == "ext4":
-        result.targets.append(
-            Target(f"{kind}: journaled by direct + fsync", 1.8, ratio(rows, journaled, DIRECT))
-        )
+        result.targets.append(Target(f"{kind}: journaled by direct + fsync", 1.8, ratio(rows, journaled, DIRECT)))
     result.targets.append(Target(f"{kind}: auto by copy + fsync + rename", 1.0, ratio(rows, auto, COPY)))
-    result.targets.append(
-        Target(f"{kind}: journaled by copy + fsync + rename", 2.2, ratio(rows, journaled, COPY))
-    )
+    result.targets.append(Target(f"{kind}: journaled by copy + fsync + rename", 2.2, ratio(rows, journaled, COPY)))
 
 
 def _table(title: str, rows: list[Row]) -> Table:
-    return cost_table(title, rows, {"× direct": DIRECT, "× copy": COPY})
-
-
-def _what_auto_did(bench: Bench, edit: Edit, place: Place) -> str:
-    place.prepare(bench.whole(), bench.reference, bench.task([edit]).preparation)
-    plan = bench.plan(bench.contenders([edit]).ours("auto"), place)
-    place.clear()
-    return f"`auto` chose `{plan.get('strategy', plan)}` with {plan.get('fsyncs', '?')} fsyncs."
+    return cost_table(title, rows, {"× direct": (DIRECT, "process_seconds"), "× copy": (COPY, "process_seconds")})

@@ -32,7 +32,7 @@ def run(bench: Bench, result: Result) -> None:
         contender = bench.contenders(few).python("mutagen", mutagen)
         rows += bench.measure(result, mutagen, [contender], bench.place, bench.task(few), 1)
     table = cost_table(
-        f"4 bytes each, random offsets and order, {bench.place_kind}", rows, {"× one insert": ONE}
+        f"4 bytes each, random offsets and order, {bench.place_kind}", rows, {"× one insert": (ONE, "process_seconds")}
     )
     result.tables.append(table)
     result.targets.append(
@@ -42,13 +42,12 @@ def run(bench: Bench, result: Result) -> None:
         whole = find(rows, mutagen).median("seconds") * COUNT / MUTAGEN_COUNT
         ours = find(rows, MANY).median("seconds")
         table.notes.append(
-            f"Extrapolated from {MUTAGEN_COUNT}, mutagen would take {number(whole)} s: {number(whole / ours)} times as long."
+            f"Extrapolated from {MUTAGEN_COUNT}, mutagen would take {number(whole)} s: "
+            f"{number(whole / ours)} times as long."
         )
 
 
 def _edits(size: int, count: int) -> list[Edit]:
     """Inserts of four letters at random, each in the offsets that the one before left."""
     random = Random(2)
-    return [
-        Edit(random.randrange(size + 4 * index), 0, f"{index:04}".encode()[-4:]) for index in range(count)
-    ]
+    return [Edit(random.randrange(size + 4 * index), 0, f"{index:04}".encode()[-4:]) for index in range(count)]

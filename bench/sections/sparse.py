@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.bench import Bench, find
 from bench.contender import Contender
 from bench.contents import MEBIBYTE, Contents, Edit, Piece, Reference, Zeros
-from bench.inputs import Place
+from bench.inputs import Place, Preparation
 from bench.results import Result, Row, Target
 from bench.rounds import Task, run_rounds
 from bench.tables import cost_table
@@ -27,8 +27,9 @@ def run(bench: Bench, result: Result) -> None:
     """An edit near the end, and one that moves all of the last data."""
     before = _sparse()
     result.paragraphs.append(
-        f"A MiB of data every {DISTANCE / 1e9:.0f} GB and {LAST_DATA >> 20} MiB of it at the end, on {bench.place_kind}; the "
-        f"command runs under `ulimit -d {LIMIT_KIB}`. The blocks of the file are compared before and after."
+        f"A MiB of data every {DISTANCE / 1e9:.0f} GB and {LAST_DATA >> 20} MiB of it at the end, on "
+        f"{bench.place_kind}; the command runs under `ulimit -d {LIMIT_KIB}`. The blocks of the file are compared "
+        "before and after."
     )
     edits = {
         "1,000 bytes before the end": Edit(LENGTH - 1000, 0, b"abcd"),
@@ -37,7 +38,7 @@ def run(bench: Bench, result: Result) -> None:
     for where, edit in edits.items():
         make = bench.contenders([edit])
         contenders = [_limited(contender) for contender in (make.ours("auto"), *make.mutagen(sync=True))]
-        task = Task(before, before.after([edit]), bench.reference)
+        task = Task(before, before.after([edit]), bench.reference, Preparation())
         bench.log(f"{result.name}: {where}")
         rows = run_rounds(contenders, min(bench.runs, MOST_RUNS), bench.place, task, bench.log, _blocks)
         bench.keep(result, where, rows)

@@ -23,9 +23,10 @@ def run(bench: Bench, result: Result) -> None:
     """One run each: these are counts."""
     size = bench.size
     result.paragraphs.append(
-        f"The formula: T(2 − d/c) + 2(c − d) + twice the new bytes, with T the bytes that change place in whole blocks, d how far they "
-        f"move, c = {CHUNK >> 20} MiB the chunk. *by calls* is `wchar`, *dirtied* `write_bytes` of `/proc/PID/io`; the page cache "
-        "accounts a large folio again for every step that touches it, and the journal's metadata counts there, too."
+        "The formula: T(2 − d/c) + 2(c − d) + twice the new bytes, with T the bytes that change place in whole "
+        f"blocks, d how far they move, c = {CHUNK >> 20} MiB the chunk. *by calls* is `wchar`, *dirtied* "
+        "`write_bytes` of `/proc/PID/io`; the page cache accounts a large folio again for every step that touches "
+        "it, and the journal's metadata counts there, too."
     )
     table = Table(
         f"{size >> 20} MiB on {bench.place_kind}, MB",
