@@ -27,6 +27,7 @@ from bytesplice._bytesplice import (
     PROT_WRITE,
     ChangedError,
     RecoveryError,
+    abort,
     mmap,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "PROT_WRITE",
     "ChangedError",
     "RecoveryError",
+    "abort",
     "error",
     "mmap",
 ]

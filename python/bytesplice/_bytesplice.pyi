@@ -1,7 +1,44 @@
+from collections.abc import Callable
+from os import PathLike
 from types import TracebackType
-from typing import Final, Self, SupportsIndex, overload
+from typing import Final, Literal, NotRequired, Self, SupportsIndex, TypedDict, overload
 
 from typing_extensions import Buffer
+
+# "replace" would give the file another inode than the descriptor that was mapped.
+_Strategy = Literal["auto", "journaled", "snapshot", "extents", "direct"]
+# Called with the bytes done and the bytes to do.
+_Progress = Callable[[int, int], object]
+
+# In sizes of bytes. A strategy that cannot be had has no costs, but the reason under "unavailable".
+class _StrategyCost(TypedDict):
+    strategy: str
+    unavailable: NotRequired[str]
+    bytes_to_read: NotRequired[int]
+    bytes_to_write: NotRequired[int]
+    bytes_to_journal: NotRequired[int]
+    fsyncs: NotRequired[int]
+    extra_disk: NotRequired[int]
+    keeps_inode: NotRequired[bool]
+    steps: NotRequired[int]
+    estimated_seconds: NotRequired[float]
+
+class _Plan(TypedDict):
+    strategy: str
+    reason: str
+    costs: list[_StrategyCost]
+    old_length: int
+    new_length: int
+    bytes_staying: int
+    bytes_moved: int
+    bytes_new: int
+    bytes_to_read: int
+    bytes_to_write: int
+    bytes_to_journal: int
+    fsyncs: int
+    extra_disk: int
+    keeps_inode: bool
+    steps: int
 
 ACCESS_DEFAULT: Final[int]
 ACCESS_READ: Final[int]
@@ -16,6 +53,8 @@ ALLOCATIONGRANULARITY: Final[int]
 
 class ChangedError(OSError): ...
 class RecoveryError(OSError): ...
+
+def abort(path: str | PathLike[str], /) -> Literal["clean", "rolled-back", "completed"]: ...
 
 class mmap:
     def __new__(
@@ -60,5 +99,14 @@ class mmap:
     def write(self, bytes: Buffer, /) -> int: ...
     def write_byte(self, byte: int, /) -> None: ...
     def size(self) -> int: ...
-    def flush(self, offset: int = 0, size: int | None = None, /) -> None: ...
-    def close(self) -> None: ...
+    def flush(
+        self,
+        offset: int = 0,
+        size: int | None = None,
+        /,
+        *,
+        strategy: _Strategy = "auto",
+        progress: _Progress | None = None,
+    ) -> None: ...
+    def plan(self, *, strategy: _Strategy = "auto") -> _Plan: ...
+    def close(self, *, strategy: _Strategy = "auto", progress: _Progress | None = None) -> None: ...

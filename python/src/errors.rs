@@ -33,11 +33,13 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         Error::NeedsRecovery { .. }
         | Error::JournalCorrupt { .. }
         | Error::WrongFile { .. }
+        | Error::PastCommitPoint { .. }
         | Error::JournalVersion { .. }
         | Error::JournalMissing { .. } => {
             RecoveryError::new_err((Errno::IO.raw_os_error(), message))
         }
         Error::TooLarge { .. } | Error::SizeLimit { .. } => os_error(Errno::FBIG, message),
+        Error::StrategyUnsupported { .. } => os_error(Errno::OPNOTSUPP, message),
         // What mapping a directory or a pipe answers.
         Error::NotRegular { .. } => os_error(Errno::NODEV, message),
         Error::PermissionDenied { .. } => os_error(Errno::ACCESS, message),

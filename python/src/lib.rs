@@ -1,16 +1,22 @@
 //! The extension module behind the Python package `bytesplice`.
 
 mod abandoned;
+mod commit;
 mod content;
 mod descriptor;
 mod errors;
 mod index;
 mod mmap;
+mod plan;
 mod protection;
 mod reading;
 mod search;
+mod shared;
 mod window;
 
+use std::path::PathBuf;
+
+use bytesplice::Recovery;
 use pyo3::prelude::*;
 
 /// Constants that are the standard library's own, so that either module's can be passed to either class.
@@ -27,11 +33,27 @@ const SHARED_CONSTANTS: [&str; 10] = [
     "ALLOCATIONGRANULARITY",
 ];
 
+/// Take back a commit that was cut short, so that the file at path holds the old contents again.
+///
+/// Returns "clean" if there was nothing to take back, "rolled-back" if there was, and "completed" if the commit was done
+/// and only had to be tidied up. RecoveryError says that the commit is past its commit point and can only be finished,
+/// which mapping the file does; nothing is touched then.
+#[pyfunction]
+#[pyo3(signature = (path, /))]
+fn abort(py: Python<'_>, path: PathBuf) -> PyResult<&'static str> {
+    match py.detach(|| bytesplice::abort(path)).map_err(errors::to_python)? {
+        Recovery::Clean => Ok("clean"),
+        Recovery::RolledBack => Ok("rolled-back"),
+        Recovery::Completed => Ok("completed"),
+    }
+}
+
 /// Memory-mapped files whose slices can take any length.
 #[pymodule]
 fn _bytesplice(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<mmap::Mmap>()?;
+    module.add_function(wrap_pyfunction!(abort, module)?)?;
     module.add("ChangedError", py.get_type::<errors::ChangedError>())?;
     module.add("RecoveryError", py.get_type::<errors::RecoveryError>())?;
     let standard = py.import("mmap")?;

@@ -1,23 +1,25 @@
 //! The class `bytesplice.mmap`.
 
 use std::process;
-use std::sync::{Mutex, PoisonError};
 
+use bytesplice::CommitOptions;
 use pyo3::exceptions::{
     PyIndexError, PyOverflowError, PyPermissionError, PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::prelude::*;
-use pyo3::sync::MutexExt;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::abandoned;
+use crate::commit::{self, How, commit};
 use crate::content::{byte_value, bytes_like, is_integer};
 use crate::descriptor::{Reopened, reopen, size_on_disk, window_len};
 use crate::errors::to_python;
 use crate::index::{Index, clip, item};
+use crate::plan::plan_to_python;
 use crate::protection::{ACCESS_DEFAULT, MAP_SHARED, PROT_READ_WRITE, Protection, anonymous};
 use crate::reading::{in_memory, read_bytes, take};
 use crate::search;
+use crate::shared::SharedWindow;
 use crate::window::Window;
 
 /// mmap(fileno, length, flags=MAP_SHARED, prot=PROT_READ | PROT_WRITE, access=ACCESS_DEFAULT, offset=0)
@@ -33,8 +35,7 @@ use crate::window::Window;
 /// from offset on, in bytes; 0 stands for all to the end of the file.
 #[pyclass(name = "mmap", module = "bytesplice", subclass, weakref, mapping, frozen)]
 pub(crate) struct Mmap {
-    /// `None` once it is closed.
-    window: Mutex<Option<Window>>,
+    window: SharedWindow,
     protection: Protection,
     /// The process that may commit: a fork must not write the edits of its parent a second time.
     process: u32,
@@ -76,7 +77,7 @@ impl Mmap {
         // Only now: opening may have finished an earlier commit, which changed the size.
         let len = window_len(offset, length, file.len())?;
         let window = Window { file, descriptor, start: offset, len, position: 0 };
-        Ok(Self { window: Mutex::new(Some(window)), protection, process: process::id() })
+        Ok(Self { window: SharedWindow::new(window), protection, process: process::id() })
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
@@ -322,8 +323,21 @@ impl Mmap {
     }
 
     /// Write all edits to the file in one crash-safe pass. Whatever offset and size say, all of them are written.
-    #[pyo3(signature = (offset=0, size=None, /))]
-    fn flush(&self, py: Python<'_>, offset: i64, size: Option<i64>) -> PyResult<()> {
+    ///
+    /// strategy is "auto", "journaled", "snapshot", "extents" or "direct", the only one that is not crash-safe. progress is
+    /// called now and then with the bytes done and the bytes to do. An exception that it raises, or Ctrl-C, stops the
+    /// commit as long as the file can keep the old contents, and the edits stay in the map; later the commit is finished
+    /// first. The callback cannot use the map itself.
+    #[pyo3(signature = (offset=0, size=None, /, *, strategy="auto", progress=None))]
+    fn flush(
+        &self,
+        py: Python<'_>,
+        offset: i64,
+        size: Option<i64>,
+        strategy: &str,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let how = How::read(strategy, progress)?;
         self.with(py, |window| {
             let inside = || {
                 let offset = u64::try_from(offset).ok()?;
@@ -335,27 +349,52 @@ impl Mmap {
                 return Ok(());
             }
             self.check_process()?;
-            py.detach(|| window.file.commit()).map_err(to_python)
+            let _committing = self.window.committing();
+            commit(py, &mut window.file, how)
+        })
+    }
+
+    /// Return what flush would do, as a dictionary: the strategy, the reason for it, its costs, and under "costs" those of
+    /// every other strategy, or why it cannot be had. Nothing is written.
+    #[pyo3(signature = (*, strategy="auto"))]
+    fn plan<'py>(&self, py: Python<'py>, strategy: &str) -> PyResult<Bound<'py, PyDict>> {
+        let strategy = commit::strategy(strategy)?;
+        self.with(py, |window| {
+            if !self.protection.commits() && window.file.is_modified() {
+                return Err(PyValueError::new_err("a copy-on-write map is never written"));
+            }
+            let options = CommitOptions::new().strategy(strategy);
+            let file = &window.file;
+            plan_to_python(py, &file.plan_with(&options).map_err(to_python)?)
         })
     }
 
     /// Write all edits to the file and close the map; closing twice is no error.
     ///
     /// If writing fails the exception says why, the map is closed and the edits are lost: call flush first where
-    /// they must survive that.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let window = self.lock(py).take();
+    /// they must survive that. The same goes for Ctrl-C, and for what progress raises. The arguments are those of flush.
+    #[pyo3(signature = (*, strategy="auto", progress=None))]
+    fn close(
+        &self,
+        py: Python<'_>,
+        strategy: &str,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let how = How::read(strategy, progress)?;
+        let window = self.window.lock(py)?.take();
         let Some(mut window) = window else {
             return Ok(());
         };
-        let commits = self.holds_edits(&window);
-        py.detach(move || if commits { window.file.commit() } else { Ok(()) }).map_err(to_python)
+        let outcome =
+            if self.holds_edits(&window) { commit(py, &mut window.file, how) } else { Ok(()) };
+        py.detach(|| drop(window));
+        outcome
     }
 
     /// Whether the map is closed.
     #[getter]
-    fn closed(&self, py: Python<'_>) -> bool {
-        self.lock(py).is_none()
+    fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.window.lock(py)?.is_none())
     }
 
     fn __enter__(slf: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
@@ -366,14 +405,14 @@ impl Mmap {
     /// Closes the map, and so commits, also after an exception, as `mmap` keeps its stores.
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.close(py)
+        self.close(py, "auto", None)
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let (py, map) = (slf.py(), slf.get());
         let name = slf.get_type().fully_qualified_name()?;
         let access = map.protection.name();
-        Ok(match &*map.lock(py) {
+        Ok(match &*map.window.lock(py)? {
             None => format!("<{name} closed=True, access={access}>"),
             Some(window) => format!(
                 "<{name} closed=False, access={access}, length={}, pos={}, offset={}>",
@@ -384,19 +423,13 @@ impl Mmap {
 }
 
 impl Mmap {
-    /// Waits for the map without holding up other threads.
-    fn lock(&self, py: Python<'_>) -> std::sync::MutexGuard<'_, Option<Window>> {
-        // A panic under the lock leaves edits that are either made or not.
-        self.window.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Runs `action` on the open window. It must not call back into Python, which could ask for the same lock.
     fn with<T>(
         &self,
         py: Python<'_>,
         action: impl FnOnce(&mut Window) -> PyResult<T>,
     ) -> PyResult<T> {
-        match &mut *self.lock(py) {
+        match &mut *self.window.lock(py)? {
             Some(window) => action(window),
             None => Err(PyValueError::new_err("mmap closed or invalid")),
         }
@@ -454,7 +487,7 @@ impl Mmap {
 impl Drop for Mmap {
     /// Commits what was never flushed, as `mmap` would have kept it, and warns: an error has nobody to go to here.
     fn drop(&mut self) {
-        let window = self.window.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let window = self.window.take();
         let Some(window) = window.filter(|window| self.holds_edits(window)) else {
             return;
         };

@@ -1,11 +1,15 @@
 """Files to map, and what both kinds of map answer."""
 
+import contextlib
 import mmap as standard
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+import bytesplice
 
 settings.register_profile(
     "bytesplice",
@@ -16,6 +20,13 @@ settings.register_profile(
 settings.load_profile("bytesplice")
 
 CONTENTS = b"0000111122223333444455556666777788889999"
+
+
+@contextlib.contextmanager
+def opened(path: Path, length: int = 0, **options: Any) -> Iterator[bytesplice.mmap]:
+    """A map of a file, to write."""
+    with path.open("r+b") as file, bytesplice.mmap(file.fileno(), length, **options) as mapped:
+        yield mapped
 
 
 @pytest.fixture

@@ -1,27 +1,19 @@
 """What cannot be done: the exception, its number and text, and that nothing was changed."""
 
-import contextlib
 import errno
 import gc
 import mmap as standard
 import os
 import resource
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import CONTENTS, opened
 
 import bytesplice
-
-CONTENTS = b"0000111122223333444455556666777788889999"
-
-
-@contextlib.contextmanager
-def opened(path: Path, length: int = 0, **options: Any) -> Iterator[bytesplice.mmap]:
-    with path.open("r+b") as file, bytesplice.mmap(file.fileno(), length, **options) as mapped:
-        yield mapped
 
 
 def store(key: Any, value: Any) -> Callable[[Any], None]:

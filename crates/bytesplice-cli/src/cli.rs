@@ -45,7 +45,10 @@ Exit codes
   3  outside the file              7  no space, or over the file size limit
   4  cannot open, or not a         8  recovery needed, or a bad journal
      regular file                  9  input or output failed
-                            130, 143  stopped by Ctrl-C or SIGTERM
+                            130, 143  stopped by Ctrl-C or SIGTERM, nothing was changed
+
+Ctrl-C stops a commit as long as the old contents can be kept. After that the commit is
+finished, with exit code 0; a second Ctrl-C leaves the rest to recovery, with 8.
 
 Examples
   bytesplice remove data 4..8

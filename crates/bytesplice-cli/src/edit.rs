@@ -4,7 +4,9 @@ use std::ffi::OsStr;
 use std::ops::Range;
 use std::path::Path;
 
-use bytesplice::{CommitOptions, CommitPlan, Durability, Error, OpenOptions, SpliceFile};
+use bytesplice::{
+    CommitOptions, CommitPlan, Durability, Error, FileState, OpenOptions, SpliceFile,
+};
 use serde_json::Value;
 
 use crate::cli::{EditOptions, StrategyArgument};
@@ -23,6 +25,7 @@ pub struct Edit<'a> {
     path: &'a Path,
     options: &'a EditOptions,
     old_len: u64,
+    interrupt: Option<Interrupt>,
 }
 
 impl<'a> Edit<'a> {
@@ -41,7 +44,7 @@ impl<'a> Edit<'a> {
             // Said before standard input is read, not after.
             return Err(Error::PermissionDenied { path: path.into() }.into());
         }
-        Ok(Self { old_len: file.len(), file, command, path, options })
+        Ok(Self { old_len: file.len(), file, command, path, options, interrupt: None })
     }
 
     /// The path as it was given.
@@ -52,6 +55,31 @@ impl<'a> Edit<'a> {
     /// Whether nothing may be written.
     pub fn is_dry_run(&self) -> bool {
         self.options.dry_run
+    }
+
+    /// From now on Ctrl-C is a request to stop, which leaves nothing behind.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn watch_signals(&mut self) -> Result<(), Failure> {
+        if self.interrupt.is_none() {
+            self.interrupt = Some(Interrupt::watch()?);
+        }
+        Ok(())
+    }
+
+    /// Fails if a signal asked to stop, while nothing is changed yet.
+    ///
+    /// # Errors
+    /// It did.
+    pub fn check_signals(&self) -> Result<(), Failure> {
+        match self.interrupt.as_ref().and_then(Interrupt::signal) {
+            None => Ok(()),
+            Some(signal) => {
+                let (path, state) = (self.path.into(), FileState::Unchanged);
+                Err(Failure::Interrupted { error: Error::Cancelled { path, state }, signal })
+            }
+        }
     }
 
     /// The bytes that a RANGE means in this file.
@@ -142,11 +170,16 @@ impl<'a> Edit<'a> {
         if let (true, Some(plan)) = (self.options.dry_run, &plan) {
             return self.show_plan(plan);
         }
-        let interrupt = Interrupt::watch()?;
+        let interrupt = match self.interrupt.take() {
+            Some(interrupt) => interrupt,
+            None => Interrupt::watch()?,
+        };
         let mut progress = CommitProgress::new(self.path, self.options.quiet);
+        interrupt.commit_begins(progress.bar());
         let mut advance = |now| progress.advance(now);
         let options = self.commit_options().progress(&mut advance).cancel(interrupt.cancel());
         let committed = self.file.commit_with(options);
+        interrupt.commit_ends();
         progress.finish();
         match (committed, interrupt.signal()) {
             (Err(error @ Error::Cancelled { .. }), Some(signal)) => {
@@ -154,7 +187,6 @@ impl<'a> Edit<'a> {
             }
             (committed, _) => committed?,
         }
-        drop(interrupt);
         match plan {
             Some(plan) if self.options.json => self.print_plan(&plan),
             _ => self.report(done),

@@ -25,9 +25,9 @@ pub enum ExitCode {
     NeedsRecovery = 8,
     /// Input or output failed.
     InputOutput = 9,
-    /// A commit was stopped by SIGINT, as shells count it.
+    /// SIGINT stopped a commit, and nothing was changed: as shells count it.
     Interrupted = 130,
-    /// A commit was stopped by SIGTERM.
+    /// SIGTERM stopped a commit, and nothing was changed.
     Terminated = 143,
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use bytesplice::FileState;
 use signal_hook::consts::SIGTERM;
 
 use crate::exit_code::ExitCode;
@@ -98,8 +99,12 @@ impl Failure {
             Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
             Self::SaveIsTarget { .. } => ExitCode::Usage,
             Self::Save { source, .. } | Self::Output(source) => ExitCode::of_io(source),
-            Self::Interrupted { signal: SIGTERM, .. } => ExitCode::Terminated,
-            Self::Interrupted { .. } => ExitCode::Interrupted,
+            Self::Interrupted { error, signal } => match error.file_state() {
+                FileState::Unchanged if *signal == SIGTERM => ExitCode::Terminated,
+                FileState::Unchanged => ExitCode::Interrupted,
+                FileState::Recoverable { .. } => ExitCode::NeedsRecovery,
+                _ => ExitCode::of(error),
+            },
             Self::Signal(_) => ExitCode::InputOutput,
         }
     }

@@ -1,78 +1,125 @@
 //! Ctrl-C while a commit runs.
 
-use std::io;
-use std::sync::Arc;
+use std::fs;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use bytesplice::Cancel;
+use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
 use crate::output::notice;
 
-/// Turns SIGINT and SIGTERM into requests to stop, for as long as it lives. The first asks the commit to stop if it can
-/// still keep the old contents, the second to stop wherever it is.
-pub struct Interrupt {
+/// Turns SIGINT and SIGTERM into requests to stop, from its making on. The first asks the commit to stop if it can still
+/// keep the old contents, the second to stop wherever it is. Before, and long after, they end the process as usual.
+pub struct Interrupt(Arc<Shared>);
+
+struct Shared {
     cancel: Cancel,
     /// The first signal; 0 before.
-    signal: Arc<AtomicI32>,
-    handle: Handle,
-    watcher: Option<JoinHandle<()>>,
+    signal: AtomicI32,
+    phase: Mutex<Phase>,
+}
+
+/// What a signal comes into.
+enum Phase {
+    /// A commit is made ready for, and nothing is changed yet.
+    Preparing,
+    /// A commit runs, and draws this bar.
+    Committing(ProgressBar),
+    /// All is done but for saying so.
+    Over { signals: u32 },
 }
 
 impl Interrupt {
-    /// Starts to watch.
+    /// Starts to watch for those of the signals that are not ignored, as they are behind `&` in a script.
     ///
     /// # Errors
     /// The system refuses.
     pub fn watch() -> Result<Self, Failure> {
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::Signal)?;
-        let cancel = Cancel::new();
-        let signal = Arc::new(AtomicI32::new(0));
-        let handle = signals.handle();
-        let watcher = {
-            let (cancel, signal) = (cancel.clone(), Arc::clone(&signal));
-            move || {
-                for number in signals.forever() {
-                    if signal
-                        .compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed)
-                        .is_ok()
-                    {
-                        cancel.request();
-                        notice(
-                            "interrupted: stopping, or finishing if the commit can no longer be taken back; once more \
-                             leaves the rest to recovery",
-                        );
-                    } else {
-                        cancel.request_at_once();
-                    }
-                }
-            }
-        };
-        let spawned = thread::Builder::new().name("signals".into()).spawn(watcher);
-        let watcher = Some(spawned.map_err(|error: io::Error| Failure::Signal(error))?);
-        Ok(Self { cancel, signal, handle, watcher })
+        let ignored = ignored_signals();
+        let watched =
+            [SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+        let mut signals = Signals::new(watched).map_err(Failure::Signal)?;
+        let shared = Arc::new(Shared {
+            cancel: Cancel::new(),
+            signal: AtomicI32::new(0),
+            phase: Mutex::new(Phase::Preparing),
+        });
+        let watcher = Arc::clone(&shared);
+        // It lives as long as the process: a handler can be taken off, but the signal would then be ignored for good.
+        thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || signals.forever().for_each(|signal| watcher.take(signal)))
+            .map_err(Failure::Signal)?;
+        Ok(Self(shared))
     }
 
     /// What the commit is to look at.
     pub fn cancel(&self) -> &Cancel {
-        &self.cancel
+        &self.0.cancel
     }
 
     /// The first signal, if there was one.
     pub fn signal(&self) -> Option<i32> {
-        Some(self.signal.load(Ordering::Relaxed)).filter(|&signal| signal != 0)
+        Some(self.0.signal.load(Ordering::Relaxed)).filter(|&signal| signal != 0)
+    }
+
+    /// The commit begins, and draws `bar`.
+    pub fn commit_begins(&self, bar: ProgressBar) {
+        *self.0.phase() = Phase::Committing(bar);
+    }
+
+    /// The commit is done.
+    pub fn commit_ends(&self) {
+        *self.0.phase() = Phase::Over { signals: 0 };
     }
 }
 
-impl Drop for Interrupt {
-    fn drop(&mut self) {
-        self.handle.close();
-        if let Some(watcher) = self.watcher.take() {
-            // It only loops over signals, and has nothing to say.
-            let _ = watcher.join();
+impl Shared {
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, signal: i32) {
+        let mut phase = self.phase();
+        if let Phase::Over { signals } = &mut *phase {
+            // The first may have been meant for the commit: the exit code must not deny that it was made.
+            *signals += 1;
+            if *signals > 1 {
+                let _ = emulate_default_handler(signal);
+            }
+            return;
+        }
+        let first =
+            self.signal.compare_exchange(0, signal, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if first {
+            self.cancel.request();
+        } else {
+            self.cancel.request_at_once();
+        }
+        let message = match (first, self.cancel.is_past_commit_point()) {
+            (true, false) => "interrupted: stopping, the old contents stay",
+            (true, true) => {
+                "interrupted past the point of no return: finishing (once more to leave the rest to recovery)"
+            }
+            (false, true) => "interrupted again: leaving the rest to recovery",
+            (false, false) => return,
+        };
+        match &*phase {
+            Phase::Committing(bar) => bar.suspend(|| notice(message)),
+            _ => notice(message),
         }
     }
+}
+
+/// The signals that this process was started to ignore, a bit each; none where the system does not tell.
+fn ignored_signals() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

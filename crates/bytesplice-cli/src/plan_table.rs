@@ -1,13 +1,18 @@
 //! The plan of a commit for people.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use bytesplice::{CommitPlan, StrategyCost};
+use bytesplice::CommitPlan;
 
-use crate::output::{bytes, grouped};
+use crate::output::{bytes, grouped, printable};
 
 /// Cells of the longest bar.
 const BAR_WIDTH: u64 = 40;
+/// Columns that a table may take.
+const WIDTH: usize = 100;
+/// Where the reason begins why a strategy cannot be had.
+const REASON_INDENT: usize = 16;
 
 /// A table of the plan, with a bar for what stays, what moves and what is new.
 pub fn plan_table(plan: &CommitPlan) -> String {
@@ -42,34 +47,73 @@ pub fn plan_table(plan: &CommitPlan) -> String {
         (false, true) => "is a new one: other hard links keep the old contents",
     };
     row("inode", inode.into());
-    table + &cost_table(&plan.costs)
+    table + &cost_table(plan)
 }
 
-/// What every strategy would cost, a line each; nothing if none was looked at.
-fn cost_table(costs: &[StrategyCost]) -> String {
+/// What every strategy would cost, a line each, with a mark at the chosen one; nothing if none was looked at.
+fn cost_table(plan: &CommitPlan) -> String {
     let mut table = String::new();
-    if !costs.is_empty() {
+    if !plan.costs.is_empty() {
         let _ = writeln!(
             table,
-            "\n  {:<14}{:>18}{:>18}{:>18}{:>8}",
-            "would cost", "to write", "to journal", "extra disk", "fsyncs"
+            "\n  {:<10}{:>18}{:>18}{:>18}{:>18}{:>7}{:>9}",
+            "would cost", "to read", "to write", "to journal", "extra disk", "fsyncs", "about"
         );
     }
-    for cost in costs {
+    let chosen = plan.strategy.to_string();
+    for cost in &plan.costs {
         let name = cost.strategy.to_string();
-        let _ = match &cost.unavailable {
-            Some(reason) => writeln!(table, "  {name:<14}  not here: {reason}"),
-            None => writeln!(
-                table,
-                "  {name:<14}{:>18}{:>18}{:>18}{:>8}",
-                grouped(cost.bytes_to_write),
-                grouped(cost.bytes_to_journal),
-                grouped(cost.extra_disk),
-                cost.fsyncs
-            ),
-        };
+        let mark = if name == chosen { '>' } else { ' ' };
+        if let Some(reason) = &cost.unavailable {
+            let mut label = format!("{mark} {name}");
+            for line in wrapped(&format!("not here: {}", printable(reason)), WIDTH - REASON_INDENT)
+            {
+                let _ = writeln!(table, "{label:<REASON_INDENT$}{line}");
+                label.clear();
+            }
+            continue;
+        }
+        let _ = writeln!(
+            table,
+            "{mark} {name:<10}{:>18}{:>18}{:>18}{:>18}{:>7}{:>9}",
+            grouped(cost.bytes_to_read),
+            grouped(cost.bytes_to_write),
+            grouped(cost.bytes_to_journal),
+            grouped(cost.extra_disk),
+            cost.fsyncs,
+            about(cost.estimate)
+        );
     }
     table
+}
+
+/// A rough time.
+fn about(estimate: Duration) -> String {
+    match estimate.as_secs_f64() {
+        seconds if seconds < 0.1 => format!("{:.0} ms", (seconds * 1000.0).max(1.0)),
+        seconds if seconds < 10.0 => format!("{seconds:.1} s"),
+        seconds => format!("{seconds:.0} s"),
+    }
+}
+
+/// Lines of at most `width` characters, but for words that are longer.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = &mut lines[0];
+        let room = width.saturating_sub(line.chars().count());
+        if line.is_empty() {
+            line.push_str(word);
+        } else if word.chars().count() < room {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            // The last line comes first, until all are there.
+            lines.insert(0, word.into());
+        }
+    }
+    lines.reverse();
+    lines
 }
 
 /// A bar in proportion; what there is at all is seen.
@@ -84,7 +128,25 @@ fn bar(count: u64, total: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bar;
+    use super::{Duration, about, bar, wrapped};
+
+    #[test]
+    fn times_are_rough() {
+        for (micros, shown) in
+            [(0, "1 ms"), (12_300, "12 ms"), (250_000, "0.2 s"), (5_040_000, "5.0 s")]
+        {
+            assert_eq!(about(Duration::from_micros(micros)), shown);
+        }
+        assert_eq!(about(Duration::from_secs(3600)), "3600 s");
+    }
+
+    #[test]
+    fn reasons_are_wrapped_at_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 6), ["one", "two", "three"]);
+        assert_eq!(wrapped("longer a", 3), ["longer", "a"]);
+        assert_eq!(wrapped("", 3), [""]);
+    }
 
     #[test]
     fn bars_are_in_proportion_and_small_parts_are_seen() {

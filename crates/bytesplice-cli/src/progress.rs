@@ -43,6 +43,11 @@ impl CommitProgress {
         self.bar.set_position(now.bytes_done);
     }
 
+    /// The bar, to be moved out of the way of what others print.
+    pub fn bar(&self) -> ProgressBar {
+        self.bar.clone()
+    }
+
     /// Wipes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

@@ -6,8 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use bytesplice::SpliceFile;
-
+use crate::edit::Edit;
 use crate::failure::Failure;
 
 /// Bytes that were written to a new file and are durable.
@@ -38,12 +37,12 @@ impl SavedBytes {
     /// Writes the bytes of `range` to a new file and waits for the disk, for the directory too.
     ///
     /// # Errors
-    /// There is something at `path`, or reading or writing failed; then there is no new file.
-    pub fn write(path: &Path, file: &SpliceFile, range: Range<u64>) -> Result<Self, Failure> {
+    /// There is something at `path`, reading or writing failed, or a signal came; then there is no new file.
+    pub fn write(path: &Path, edit: &Edit<'_>, range: Range<u64>) -> Result<Self, Failure> {
         let failed = |source| Failure::Save { path: path.into(), source };
         let mut copy = File::create_new(path).map_err(failed)?;
         let saved = Self { path: path.into() };
-        if let Err(failure) = Self::fill(&mut copy, path, file, range) {
+        if let Err(failure) = Self::fill(&mut copy, path, edit, range) {
             saved.withdraw();
             return Err(failure);
         }
@@ -53,11 +52,12 @@ impl SavedBytes {
     fn fill(
         copy: &mut File,
         path: &Path,
-        file: &SpliceFile,
+        edit: &Edit<'_>,
         range: Range<u64>,
     ) -> Result<(), Failure> {
         let failed = |source| Failure::Save { path: path.into(), source };
-        for chunk in file.chunks(range)? {
+        for chunk in edit.file.chunks(range)? {
+            edit.check_signals()?;
             copy.write_all(&chunk?).map_err(failed)?;
         }
         copy.sync_all().map_err(failed)?;

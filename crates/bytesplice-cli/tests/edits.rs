@@ -273,6 +273,49 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
 }
 
 #[test]
+fn a_dry_run_says_why_and_what_every_strategy_would_cost() {
+    let directory = directory(vec![b'x'; 20 << 20]);
+    let names = ["journaled", "snapshot", "extents", "replace", "direct"];
+    let run = |more: &[&str]| {
+        let mut command = bytesplice(directory.path());
+        command.args(["insert", "data", "5", "--text", "hey", "--dry-run"]).args(more);
+        String::from_utf8(command.assert().success().get_output().stdout.clone()).unwrap()
+    };
+    for strategy in ["auto", "journaled", "replace", "direct"] {
+        let object: Value =
+            serde_json::from_str(&run(&["--json", "--strategy", strategy])).unwrap();
+        let plan = &object["plan"];
+        assert_eq!(plan["reason"] == "it was asked for", strategy != "auto", "{object}");
+        let costs = plan["costs"].as_array().unwrap();
+        assert!(costs.iter().map(|cost| &cost["strategy"]).eq(names.iter()), "{object}");
+        for cost in costs {
+            let told =
+                ["bytes_to_read", "bytes_to_write", "bytes_to_journal", "fsyncs", "extra_disk"]
+                    .iter()
+                    .all(|name| cost[name].is_u64());
+            assert_ne!(told && cost["estimated_seconds"].is_f64(), cost["unavailable"].is_string());
+        }
+
+        let table = run(&["--strategy", strategy]);
+        assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+        assert!(table.contains(&format!("  because       {}\n", plan["reason"].as_str().unwrap())));
+        let chosen: Vec<&str> = table.lines().filter(|line| line.starts_with("> ")).collect();
+        assert_eq!(chosen.len(), 1, "{table}");
+        assert_eq!(chosen[0][2..].split(' ').next(), plan["strategy"].as_str());
+        for name in names {
+            assert!(
+                table.contains(&format!("\n  {name} ")) || table.contains(&format!("\n> {name} "))
+            );
+        }
+    }
+    let help = bytesplice(directory.path()).args(["insert", "--help"]).output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    for name in names.iter().chain(&["auto"]) {
+        assert!(help.contains(&format!("- {name}:")), "{help}");
+    }
+}
+
+#[test]
 fn json_says_what_was_done() {
     let directory = directory(DIGITS);
     let output =

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -106,7 +107,7 @@ fn after_the_commit_point_the_commit_is_finished() {
         let ended = end(child);
         assert_eq!(ended.code, Some(0), "{}", ended.message);
         assert!(fs::read(directory.join("data")).unwrap() == spliced(b"new"));
-        ended.message.contains("finishing")
+        ended.message.contains("past the point of no return: finishing")
     });
 }
 
@@ -121,7 +122,8 @@ fn the_second_signal_leaves_the_rest_to_recovery() {
         if ended.code == Some(0) {
             return false;
         }
-        assert_eq!(ended.code, Some(130), "{}", ended.message);
+        assert_eq!(ended.code, Some(8), "{}", ended.message);
+        assert!(ended.message.contains("the next open finishes it"), "{}", ended.message);
         assert_eq!(state(directory), "committing");
         let mut abort = Command::new(env!("CARGO_BIN_EXE_bytesplice"));
         let aborted = abort.current_dir(directory).args(["abort", "data"]).output().unwrap();
@@ -132,6 +134,72 @@ fn the_second_signal_leaves_the_rest_to_recovery() {
         );
         assert!(fs::read(directory.join("data")).unwrap() == spliced(b"new"));
         true
+    });
+}
+
+#[test]
+fn bytes_half_saved_are_deleted() {
+    until("while bytes were saved", |directory| {
+        let saved = directory.join("saved");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_bytesplice"))
+            .current_dir(directory)
+            .args(["remove", "data", "1..", "--save", "saved"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while !saved.exists() && child.try_wait().unwrap().is_none() {
+            sleep(Duration::from_micros(200));
+        }
+        send(&child, Signal::INT);
+        let ended = end(child);
+        if ended.code == Some(0) {
+            return false;
+        }
+        assert_eq!(ended.code, Some(130), "{}", ended.message);
+        assert!(!saved.exists());
+        assert!(fs::read(directory.join("data")).unwrap() == old());
+        true
+    });
+}
+
+#[test]
+fn while_no_commit_runs_a_signal_ends_the_process_as_usual() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("data"), "old").unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_bytesplice"))
+        .current_dir(directory.path())
+        .args(["append", "data", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !bytesplice::status(directory.path().join("data")).unwrap().locked {
+        assert!(child.try_wait().unwrap().is_none());
+    }
+    send(&child, Signal::INT);
+    assert_eq!(child.wait().unwrap().signal(), Some(2));
+    assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"old");
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    until("while it was ignored", |directory| {
+        let journal = directory.join(".data.bytesplice");
+        let script = r#"trap "" INT; exec "$0" insert data 1 --from much --strategy journaled"#;
+        let mut child = Command::new("sh")
+            .current_dir(directory)
+            .args(["-c", script, env!("CARGO_BIN_EXE_bytesplice")])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while !journal.exists() && child.try_wait().unwrap().is_none() {
+            sleep(Duration::from_micros(200));
+        }
+        send(&child, Signal::INT);
+        let in_time = journal.exists();
+        let ended = end(child);
+        assert_eq!((ended.code, ended.message.as_str()), (Some(0), ""));
+        assert!(fs::read(directory.join("data")).unwrap() == spliced(&old()));
+        in_time
     });
 }
 

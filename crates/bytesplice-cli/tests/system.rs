@@ -253,7 +253,9 @@ fn a_full_output_is_an_error() {
 fn a_file_without_permission_to_write_is_read_only() {
     let directory = directory("0123");
     let binary = directory.path().join("program");
-    fs::copy(BINARY, &binary).unwrap();
+    // By another process: a child that another test forks meanwhile would keep the copy open for writing, and what is
+    // open for writing cannot be run.
+    assert!(Command::new("cp").args([BINARY.as_ref(), &*binary]).status().unwrap().success());
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(directory.path().join("data"), fs::Permissions::from_mode(0o444)).unwrap();
     fs::write(directory.path().join("secret"), "0123").unwrap();

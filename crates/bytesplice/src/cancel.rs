@@ -25,6 +25,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicU8>);
 
+const BEFORE_COMMIT_POINT: u8 = 1;
+const AT_ONCE: u8 = 2;
+const PAST_COMMIT_POINT: u8 = 4;
+
 /// How urgent a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -33,6 +37,7 @@ pub(crate) enum Request {
     AtOnce,
 }
 
+// All is kept in one value, so that a request comes either before the commit point or after it, for everybody.
 impl Cancel {
     /// Nothing is asked for yet.
     #[must_use]
@@ -41,15 +46,15 @@ impl Cancel {
     }
 
     /// Asks the commit to stop if it has not reached its commit point: the file then holds the old contents. After that
-    /// point the commit goes on to its end.
+    /// point the commit goes on to its end; [`is_past_commit_point`](Self::is_past_commit_point) says which.
     pub fn request(&self) {
-        self.0.fetch_max(1, Ordering::Relaxed);
+        self.0.fetch_or(BEFORE_COMMIT_POINT, Ordering::Relaxed);
     }
 
     /// Asks the commit to stop wherever it is. After the commit point the rest is left to recovery, which finishes it at
     /// the next open.
     pub fn request_at_once(&self) {
-        self.0.fetch_max(2, Ordering::Relaxed);
+        self.0.fetch_or(BEFORE_COMMIT_POINT | AT_ONCE, Ordering::Relaxed);
     }
 
     /// Whether either was asked for.
@@ -58,11 +63,31 @@ impl Cancel {
         self.request_so_far() != Request::None
     }
 
+    /// Whether the last commit that looked at this is past its commit point, or done. If so after a
+    /// [`request`](Self::request), the request came too late; if not, the commit will not get there.
+    #[must_use]
+    pub fn is_past_commit_point(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & PAST_COMMIT_POINT != 0
+    }
+
     pub(crate) fn request_so_far(&self) -> Request {
         match self.0.load(Ordering::Relaxed) {
-            0 => Request::None,
-            1 => Request::BeforeCommitPoint,
-            _ => Request::AtOnce,
+            bits if bits & AT_ONCE != 0 => Request::AtOnce,
+            bits if bits & BEFORE_COMMIT_POINT != 0 => Request::BeforeCommitPoint,
+            _ => Request::None,
         }
+    }
+
+    /// A commit begins, which is not past its commit point.
+    pub(crate) fn begin(&self) {
+        self.0.fetch_and(!PAST_COMMIT_POINT, Ordering::Relaxed);
+    }
+
+    /// Passes the commit point, unless a stop was asked for before. Whether it did.
+    pub(crate) fn pass_commit_point(&self) -> bool {
+        let pass = |bits: u8| {
+            (bits & (BEFORE_COMMIT_POINT | AT_ONCE) == 0).then_some(bits | PAST_COMMIT_POINT)
+        };
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pass).is_ok()
     }
 }

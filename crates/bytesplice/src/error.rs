@@ -228,7 +228,7 @@ pub enum Error {
         reason: String,
     },
     /// The commit was asked to stop, and did.
-    #[error("{}: the commit was cancelled; {state}", Shown(path))]
+    #[error("{}: the commit was cancelled; {}", Shown(path), WhenCancelled(state))]
     Cancelled {
         /// The file.
         path: PathBuf,
@@ -433,6 +433,22 @@ impl fmt::Display for Outside {
             write!(out, "bytes {start}..{end} are outside the contents")?;
         }
         write!(out, ", which are {len} bytes long")
+    }
+}
+
+/// What the file holds after a commit was cancelled.
+struct WhenCancelled<'a>(&'a FileState);
+
+impl fmt::Display for WhenCancelled<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            FileState::Recoverable { journal } => write!(
+                out,
+                "it was past its commit point: the next open finishes it, or `bytesplice recover` (journal: {})",
+                Shown(journal)
+            ),
+            state => state.fmt(out),
+        }
     }
 }
 

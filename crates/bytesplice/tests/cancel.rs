@@ -33,15 +33,20 @@ fn stop_at(
 ) -> (Result<(), Error>, bool) {
     let cancel = Cancel::new();
     let asked = cancel.clone();
-    let mut calls = 0;
+    let (mut calls, mut too_late) = (0, false);
     let mut progress = |_: bytesplice::Progress| {
         calls += 1;
         if calls == at {
             ask(&asked);
+            too_late = asked.is_past_commit_point();
         }
     };
     let options = CommitOptions::new().strategy(strategy).progress(&mut progress).cancel(&cancel);
     let outcome = file.commit_with(options);
+    if calls >= at {
+        let stopped = matches!(outcome, Err(Error::Cancelled { state: FileState::Unchanged, .. }));
+        assert_eq!(stopped, !too_late, "what was said when it was asked to stop");
+    }
     (outcome, calls >= at)
 }
 

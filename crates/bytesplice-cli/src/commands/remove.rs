@@ -17,7 +17,8 @@ pub fn run(arguments: &RemoveArguments) -> Result<(), Failure> {
     if let Some(path) = arguments.save.as_deref().map(Path::new) {
         SavedBytes::check(path, edit.path())?;
         if !edit.is_dry_run() {
-            saved = Some(SavedBytes::write(path, &edit.file, range.clone())?);
+            edit.watch_signals()?;
+            saved = Some(SavedBytes::write(path, &edit, range.clone())?);
         }
     }
     let removed = bytes(range.end - range.start);
@@ -25,7 +26,8 @@ pub fn run(arguments: &RemoveArguments) -> Result<(), Failure> {
         edit.finish(&format!("removed {removed} at {}..{}", range.start, range.end))
     });
     // Bytes that are still in the file need no second home, and the next try may use the name again.
-    if let (Some(saved), Err(Failure::Library(error))) = (saved, &result)
+    if let (Some(saved), Err(Failure::Library(error) | Failure::Interrupted { error, .. })) =
+        (saved, &result)
         && error.file_state() == FileState::Unchanged
     {
         saved.withdraw();

@@ -111,7 +111,7 @@ impl SpliceFile {
                 "the file has no name beside which a journal could lie"
             }
             Strategy::Auto if little => "little is written",
-            Strategy::Auto => "it is the cheapest one that is crash-safe",
+            Strategy::Auto => "it is the cheapest one that is crash-safe and keeps the inode",
             _ => "it was asked for",
         };
         Ok(Choice { candidate, reason: reason.into(), costs })

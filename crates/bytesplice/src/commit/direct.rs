@@ -15,8 +15,7 @@ pub(crate) fn commit<S: Storage>(
     geometry: Geometry,
     watch: &mut Watch<'_>,
 ) -> Result<(), Failure> {
-    watch.check().map_err(|failure| failure.at(Stage::Unchanged))?;
-    watch.committed = true;
+    watch.pass_commit_point().map_err(|failure| failure.at(Stage::Unchanged))?;
     let target = storage.target();
     grow(storage, plan).map_err(|failure| match target.set_len(plan.old_len) {
         Ok(()) => failure.at(Stage::Unchanged),

@@ -87,13 +87,12 @@ impl<'a, S: Storage> Engine<'a, S> {
             // The target was not touched.
             Err(failure) => return Err(after_cleaning(failure, self.drop_journal())),
         };
-        let ready = self.mark_and_grow(&mut prepared).and_then(|()| self.watch.check());
+        let ready = self.mark_and_grow(&mut prepared).and_then(|()| self.watch.pass_commit_point());
         if let Err(failure) = ready {
             return Err(after_cleaning(failure, self.roll_back(&prepared.header)));
         }
 
         // From here on a failure leaves the journal: only recovery knows whether the record became durable.
-        self.watch.committed = true;
         if let Some(record) = first {
             self.run_steps(&prepared, Record { marked: prepared.marked, ..record })?;
         }

@@ -188,7 +188,7 @@ impl SpliceFile {
             }
         };
         let sources = PieceLiterals::new(&candidate.literals, self);
-        let mut watch = Watch { cancel, ..Watch::new(&mut progress) };
+        let mut watch = Watch::cancellable(&mut progress, cancel);
         match &candidate.method {
             Method::Direct(plan) => {
                 direct::commit(storage, plan, &sources, Geometry::REAL, &mut watch)

@@ -98,7 +98,7 @@ impl<R: Replacement> Replace<'_, R> {
         file.sync_all().attempt(Object::Replacement, "sync", 0, work.len)?;
         // Writing may have taken long.
         check().map_err(changed)?;
-        self.watch.check()?;
+        self.watch.pass_commit_point()?;
         self.replacement.rename(file).attempt(Object::Replacement, "rename", 0, 0)
     }
 

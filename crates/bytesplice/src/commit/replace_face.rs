@@ -92,7 +92,7 @@ impl SpliceFile {
         let mut replace = Replace {
             replacement: &replacement,
             buffer: Geometry::REAL.buffer,
-            watch: Watch { cancel: options.cancel, ..Watch::new(&mut progress) },
+            watch: Watch::cancellable(&mut progress, options.cancel),
         };
         let outcome = replace.commit(&pieces, &*self, &mut || self.check_unchanged());
         let file = outcome.map_err(|failure| {

@@ -17,6 +17,23 @@ impl<'a> Watch<'a> {
         Self { progress, cancel: None, committed: false }
     }
 
+    /// For a commit that begins now.
+    pub fn cancellable(progress: &'a mut dyn FnMut(u64), cancel: Option<&'a Cancel>) -> Self {
+        if let Some(cancel) = cancel {
+            cancel.begin();
+        }
+        Self { cancel, ..Self::new(progress) }
+    }
+
+    /// Passes the commit point, and fails if the commit is to stop before it.
+    pub fn pass_commit_point(&mut self) -> Result<(), Failure> {
+        if self.cancel.is_some_and(|cancel| !cancel.pass_commit_point()) {
+            return Err(Failure::Cancelled(Stage::Recoverable));
+        }
+        self.committed = true;
+        Ok(())
+    }
+
     /// Counts bytes, and fails if the commit is to stop here.
     pub fn advance(&mut self, bytes: u64) -> Result<(), Failure> {
         (self.progress)(bytes);
