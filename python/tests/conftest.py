@@ -2,6 +2,7 @@
 
 import contextlib
 import mmap as standard
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ settings.register_profile(
     deadline=None,
 )
 settings.load_profile("bytesplice")
+
+# A shell that starts the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONTENTS = b"0000111122223333444455556666777788889999"
 

@@ -18,14 +18,21 @@ struct Ended {
     message: String,
 }
 
+/// The command line as a terminal starts it. A shell that starts the tests in the background has
+/// SIGINT ignored, which children inherit.
+fn program(directory: &Path) -> Command {
+    let mut command = Command::new("env");
+    command.current_dir(directory).args(["--default-signal=INT", env!("CARGO_BIN_EXE_bytesplice")]);
+    command
+}
+
 fn old() -> Vec<u8> {
     (0..LEN as u64 / 8).flat_map(u64::to_le_bytes).collect()
 }
 
 /// Starts to insert the contents of `more` at 1, and waits until `ready`.
 fn start(directory: &Path, more: &str, ready: impl Fn() -> bool) -> Child {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bytesplice"))
-        .current_dir(directory)
+    let mut child = program(directory)
         .args(["insert", "data", "1", "--from", more, "--strategy", "journaled"])
         .stderr(Stdio::piped())
         .spawn()
@@ -141,8 +148,7 @@ fn the_second_signal_leaves_the_rest_to_recovery() {
 fn bytes_half_saved_are_deleted() {
     until("while bytes were saved", |directory| {
         let saved = directory.join("saved");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_bytesplice"))
-            .current_dir(directory)
+        let mut child = program(directory)
             .args(["remove", "data", "1..", "--save", "saved"])
             .stderr(Stdio::piped())
             .spawn()
@@ -166,8 +172,7 @@ fn bytes_half_saved_are_deleted() {
 fn while_no_commit_runs_a_signal_ends_the_process_as_usual() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("data"), "old").unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_bytesplice"))
-        .current_dir(directory.path())
+    let mut child = program(directory.path())
         .args(["append", "data", "-"])
         .stdin(Stdio::piped())
         .spawn()
