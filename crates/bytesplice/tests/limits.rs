@@ -114,7 +114,11 @@ fn a_directory_that_cannot_be_written() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         fs::set_permissions(&inner, fs::Permissions::from_mode(0o555)).unwrap();
         let program = directory.path().join("program");
-        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // By a process of its own: a descriptor open for writing, inherited by a child of another test, would make
+        // starting the copy fail with "text file busy".
+        let copied =
+            Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+        assert!(copied.unwrap().success());
         let mut command = Command::new(&program);
         command.args(["--exact", "limited_process", "--test-threads=1"]);
         command.env("LIMITED_PATH", &path).env("LIMITED_STRATEGY", strategy.to_string());

@@ -190,7 +190,11 @@ fn an_owner_or_group_that_cannot_be_kept_is_refused() {
         std::os::unix::fs::chown(&place.path, Some(owner), Some(group)).unwrap();
         // A copy of the program, where the other user can run it.
         let program = place.at("program");
-        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // By a process of its own: a descriptor open for writing, inherited by a child of another test, would make
+        // starting the copy fail with "text file busy".
+        let copied =
+            Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+        assert!(copied.unwrap().success());
         let mut other = Command::new(&program);
         other.args(["--exact", "other_process", "--nocapture"]).uid(54_321).gid(54_321);
         other.env(JOB, format!("o{}", place.path.display()));
