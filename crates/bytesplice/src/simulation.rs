@@ -8,7 +8,7 @@ use std::io;
 use std::ops::{AddAssign, Range};
 
 use crate::commit::engine::Engine;
-use crate::commit::failure::{Failure, Stage};
+use crate::commit::failure::Failure;
 use crate::commit::literals::{PieceLiterals, Sources};
 use crate::commit::plan::Geometry;
 use crate::commit::program::Subject;
@@ -21,7 +21,9 @@ use crate::storage::simulated::{
     Chance, Contents, CrashPoint, Fault, History, SECTOR, SimulatedStorage, Wreck,
 };
 use crate::storage::{Storage, StorageFile};
+use failing::Undisturbed;
 
+mod failing;
 mod replacing;
 
 /// What an exploration saw.
@@ -33,8 +35,10 @@ pub struct Report {
     pub states: u64,
     /// States of the disk after a crash of such a recovery, each recovered and compared.
     pub nested: u64,
-    /// Calls that were made to fail.
+    /// Commits in which calls were made to fail.
     pub faults: u64,
+    /// Recoveries in which calls were made to fail, each then repeated without.
+    pub recovery_faults: u64,
     /// What was wrong, at most a few.
     pub wrong: Vec<String>,
 }
@@ -45,6 +49,7 @@ impl AddAssign for Report {
         self.states += other.states;
         self.nested += other.nested;
         self.faults += other.faults;
+        self.recovery_faults += other.recovery_faults;
         self.wrong.extend(other.wrong);
     }
 }
@@ -230,67 +235,6 @@ impl Case {
         self.crash_everywhere(&history, &expected, report)
     }
 
-    /// One commit in which one call fails, and then a recovery without a reboot; with a crash anywhere in them.
-    fn run_with_fault(&mut self, report: &mut Report) -> Result<(), String> {
-        let edits = &self.edits[0];
-        let wreck = Wreck::fresh(self.sparse(self.old.clone()), self.markable);
-        let rehearsal = SimulatedStorage::boot(&wreck, None, Fault::None);
-        let geometry = Geometry { sabotage: None, ..self.geometry };
-        edits
-            .commit(&rehearsal, geometry, self.way, 1000)
-            .map_err(|failure| format!("rehearsal: {failure:?}"))?;
-        if rehearsal.attempts() == 0 {
-            return Ok(());
-        }
-        let fault = Fault::At(self.chance.below(rehearsal.attempts() as u64) as usize);
-        let storage = SimulatedStorage::boot(&wreck, self.sabotage, fault);
-        report.faults += 1;
-        let both = vec![&self.old[..], &edits.new];
-        let outcome = edits.commit(&storage, self.geometry, self.way, 1000);
-        let mut expected = vec![Expected { before: storage.operations(), contents: both.clone() }];
-        storage.set_fault(Fault::None);
-        match outcome {
-            Ok(()) => expected.push(Expected { before: usize::MAX, contents: vec![&edits.new] }),
-            Err(Failure::Io(failure)) => {
-                let seen = storage.seen();
-                let claimed: Option<&[u8]> = match failure.stage {
-                    Stage::Unchanged => Some(&self.old),
-                    Stage::Committed => Some(&edits.new),
-                    Stage::Recoverable => None,
-                    Stage::Damaged => {
-                        return Err("a journaled commit says that it did damage".into());
-                    }
-                };
-                if claimed.is_some_and(|claimed| claimed != seen.contents()) {
-                    return Err(format!(
-                        "{:?} claimed, but the file holds something else",
-                        failure.stage
-                    ));
-                }
-                recover(&storage, self.geometry)
-                    .map_err(|failure| format!("recovery: {failure:?}"))?;
-                let after = storage.seen();
-                let recovered = both.iter().find(|contents| **contents == after.contents());
-                let recovered = recovered.ok_or("recovery without a reboot made a mixture")?;
-                if claimed.is_some_and(|claimed| claimed != *recovered) {
-                    return Err(format!(
-                        "{:?} claimed, but recovery did something else",
-                        failure.stage
-                    ));
-                }
-                expected.push(Expected {
-                    before: storage.operations(),
-                    contents: claimed.map_or(both.clone(), |c| vec![c]),
-                });
-                expected.push(Expected { before: usize::MAX, contents: vec![recovered] });
-            }
-            Err(failure) => return Err(format!("commit: {failure:?}")),
-        }
-        let history = storage.history();
-        self.written_by_others = None;
-        self.crash_everywhere(&history, &expected, report)
-    }
-
     /// Draws states of the disk at every point of the history, and recovers each.
     fn crash_everywhere(
         &self,
@@ -329,34 +273,54 @@ impl Case {
     ) -> Result<(), String> {
         let wreck = point.crash(chance);
         let storage = SimulatedStorage::boot(&wreck, self.sabotage, Fault::None);
-        if chance.below(8) == 0 {
-            match settle(&storage, self.geometry, Goal::Abort) {
-                Ok(()) | Err(Failure::PastCommitPoint) => {}
-                Err(failure) => return Err(format!("abort: {failure:?}")),
-            }
+        let goal = if chance.below(8) == 0 { Goal::Abort } else { Goal::Recover { force: false } };
+        match settle(&storage, self.geometry, goal) {
+            Err(Failure::PastCommitPoint) if goal == Goal::Abort => {}
+            outcome => outcome.map_err(|failure| format!("{goal:?}: {failure:?}"))?,
         }
-        recover(&storage, self.geometry).map_err(|failure| format!("recovery: {failure:?}"))?;
+        let calls = storage.attempts();
+        if goal == Goal::Abort {
+            recover(&storage, self.geometry).map_err(|failure| format!("recovery: {failure:?}"))?;
+        }
         let recovered = storage.seen();
         check(&recovered, allowed, loose).map_err(|wrong| format!("recovery: {wrong}"))?;
 
-        let history = storage.history();
-        let mut nested = history.start();
+        // What a recovery is to bring, it brings however often it is cut short. Of an abort recovery may make the new
+        // contents as well.
+        let outcome = [recovered.contents()];
+        let allowed = if goal == Goal::Abort { allowed } else { &outcome };
+        self.crash_in_recovery(&storage.history(), &outcome, allowed, loose, chance, report)
+            .map_err(|wrong| format!("second recovery: {wrong}"))?;
+        if calls > 0 && chance.below(4) == 0 {
+            let undisturbed = Undisturbed { wreck: &wreck, goal, calls, outcome: &outcome };
+            self.fail_in_recovery(undisturbed, allowed, loose, chance, report)
+                .map_err(|wrong| format!("a call fails in the recovery: {wrong}"))?;
+        }
+        Ok(())
+    }
+
+    /// A crash somewhere in a recovery, and one at its end, when its outcome is for good; each is recovered.
+    fn crash_in_recovery(
+        &self,
+        history: &History,
+        outcome: &[&[u8]],
+        allowed: &[&[u8]],
+        loose: Option<&Range<usize>>,
+        chance: &mut Chance,
+        report: &mut Report,
+    ) -> Result<(), String> {
+        let mut point = history.start();
         let stop = chance.below(history.len() as u64 + 1) as usize;
         loop {
-            let end = nested.position() == history.len();
-            if nested.position() == stop || end {
+            let end = point.position() == history.len();
+            if point.position() == stop || end {
                 report.nested += 1;
                 let again =
-                    SimulatedStorage::boot(&nested.crash(chance), self.sabotage, Fault::None);
-                recover(&again, self.geometry)
-                    .map_err(|failure| format!("second recovery: {failure:?}"))?;
-                // Once a recovery has returned, its outcome is for good.
-                let outcome = [recovered.contents()];
-                let allowed = if end { &outcome } else { allowed };
-                check(&again.seen(), allowed, loose)
-                    .map_err(|wrong| format!("second recovery: {wrong}"))?;
+                    SimulatedStorage::boot(&point.crash(chance), self.sabotage, Fault::None);
+                recover(&again, self.geometry).map_err(|failure| format!("{failure:?}"))?;
+                check(&again.seen(), if end { outcome } else { allowed }, loose)?;
             }
-            if !nested.advance() {
+            if !point.advance() {
                 return Ok(());
             }
         }

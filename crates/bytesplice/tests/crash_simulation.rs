@@ -43,11 +43,12 @@ fn no_crash_leaves_a_mixture() {
     });
     println!(
         "crash simulator: seed {seed}: {} files, {} states after a crash, {} after a crash in recovery, \
-         {} calls made to fail, {} wrong",
+         {} commits and {} recoveries with failing calls, {} wrong",
         report.cases,
         report.states,
         report.nested,
         report.faults,
+        report.recovery_faults,
         report.wrong.len()
     );
     assert!(report.wrong.is_empty(), "{:#?}", report.wrong);

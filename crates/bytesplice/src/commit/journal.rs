@@ -288,6 +288,15 @@ impl Record {
         journal.write_all_at(&bytes, offset + page / 2)
     }
 
+    /// Overwrites the records of both slots.
+    pub fn erase_all(journal: &impl StorageFile, page: u64) -> io::Result<()> {
+        let bytes = [0; RECORD_LEN];
+        RECORD_PAGES.iter().try_for_each(|number| {
+            journal.write_all_at(&bytes, number * page)?;
+            journal.write_all_at(&bytes, number * page + page / 2)
+        })
+    }
+
     /// The records in both slots that belong to `nonce` (or to any journal), the farther one first.
     pub fn read_all(
         journal: &impl StorageFile,

@@ -26,8 +26,9 @@
 //! written to a file of any length.
 //!
 //! To abort is the same up to the rows with a record. From there on only a snapshot before END goes back: it is shared with
-//! the file again, then length and mark are restored and the journal is removed — old. Cut short, recovery brings the new
-//! contents, for the journal still says so. All else is `PastCommitPoint`: touch nothing.
+//! the file again and the length is restored; once that is durable the records are erased, the mark is taken off and the
+//! journal is removed — old. Cut short, recovery brings the new contents as long as the journal still says so. All else is
+//! `PastCommitPoint`: touch nothing.
 //!
 //! Force serves restored copies: another inode (of the file or of the journal) is no obstacle then, though the mark of
 //! another commit is, and a missing mark does not say that the commit was finished: lengths and checksums decide alone.
@@ -387,8 +388,32 @@ impl<S: Storage> Engine<'_, S> {
             )?;
         }
         target.set_len(old_len).attempt(Object::Target, "set the length of", 0, old_len)?;
+        self.erase_records(journal, old_len)?;
         self.roll_back(header)?;
         Ok(Recovery::RolledBack)
+    }
+
+    /// From here on the journal says old, once that is durable in the file. Should its removal fail to reach the disk, what
+    /// comes back must not bring the new contents over later edits.
+    fn erase_records(&self, journal: &S::File, old_len: u64) -> Result<(), Failure> {
+        #[cfg(any(test, feature = "simulation"))]
+        if self.geometry.sabotage == Some(Sabotage::AbortKeepsRecords) {
+            return Ok(());
+        }
+        if !self.erases_early() {
+            self.storage.target().sync_all().attempt(Object::Target, "sync", 0, old_len)?;
+        }
+        let page = self.geometry.page;
+        Record::erase_all(journal, page).attempt(Object::Journal, "write", page, 2 * page)?;
+        journal.sync_data().attempt(Object::Journal, "sync", page, 2 * page)
+    }
+
+    fn erases_early(&self) -> bool {
+        #[cfg(any(test, feature = "simulation"))]
+        if self.geometry.sabotage == Some(Sabotage::NoSyncBeforeRecordsGo) {
+            return true;
+        }
+        false
     }
 
     /// Whether a journal without a header of its own may be needed: a commit marks its inode or, where that fails, says

@@ -50,6 +50,10 @@ pub enum Sabotage {
     ShiftRepeated,
     /// Recovery reads the half-written file instead of the snapshot.
     SnapshotIgnored,
+    /// An abort leaves the records in the journal that it removes, so that one that comes back obeys them.
+    AbortKeepsRecords,
+    /// An abort erases the records before the old contents are durable in the file.
+    NoSyncBeforeRecordsGo,
     /// The gap of a hop is one block, and nothing is saved.
     GapTooSmall,
     /// A replacement takes the name before it is synced.
@@ -60,7 +64,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -85,6 +89,8 @@ impl Sabotage {
         Self::NoShiftSync,
         Self::ShiftRepeated,
         Self::SnapshotIgnored,
+        Self::AbortKeepsRecords,
+        Self::NoSyncBeforeRecordsGo,
         Self::GapTooSmall,
         Self::RenameBeforeSync,
         Self::NoDirectorySyncAfterRename,

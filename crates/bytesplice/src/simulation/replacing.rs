@@ -59,7 +59,7 @@ impl Case {
         self.crash_everywhere(&storage.history(), &expected, report)
     }
 
-    /// One commit by replacing in which one call fails, and then a recovery without a reboot; with a crash anywhere.
+    /// One commit by replacing in which calls fail, and then a recovery without a reboot; with a crash anywhere.
     fn replace_with_fault(&mut self, report: &mut Report) -> Result<(), String> {
         let edits = &self.edits[0];
         let clones = self.chance.below(2) == 0;
@@ -67,7 +67,7 @@ impl Case {
         let rehearsal = SimulatedStorage::boot(&wreck, None, Fault::None);
         let rehearsed = edits.replace(&rehearsal, self.geometry.buffer, clones);
         rehearsed.map_err(|failure| format!("rehearsal: {failure:?}"))?;
-        let fault = Fault::At(self.chance.below(rehearsal.attempts() as u64) as usize);
+        let fault = Fault::random(rehearsal.attempts(), &mut self.chance);
         let storage = SimulatedStorage::boot(&wreck, self.sabotage, fault);
         report.faults += 1;
         let outcome = edits.replace(&storage, self.geometry.buffer, clones);

@@ -37,8 +37,33 @@ pub(crate) const SECTOR: usize = 16;
 pub(crate) enum Fault {
     /// Nothing fails.
     None,
-    /// The operation of this number fails.
+    /// The call of this number fails.
     At(usize),
+    /// All calls from this number on fail.
+    From(usize),
+    /// From this number on there is no room: calls that take some fail.
+    Full(usize),
+}
+
+/// What a call asks of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    /// It may take room that was free.
+    TakesRoom,
+    /// It takes none.
+    TakesNone,
+}
+
+impl Fault {
+    /// One among the first `calls`, once or for good.
+    pub fn random(calls: usize, chance: &mut Chance) -> Self {
+        let number = chance.below(calls as u64) as usize;
+        match chance.below(4) {
+            0 | 1 => Self::At(number),
+            2 => Self::From(number),
+            _ => Self::Full(number),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -104,7 +129,7 @@ impl SimulatedStorage {
         lock(&self.disk).attempts
     }
 
-    /// Lets the call of this number, and no other, fail from now on.
+    /// Lets these calls, and no others, fail from now on.
     pub fn set_fault(&self, fault: Fault) {
         lock(&self.disk).fault = fault;
     }
@@ -136,18 +161,26 @@ impl Disk {
         self.log.push(operation);
     }
 
-    /// Whether the call that is being made fails.
-    fn fails(&mut self) -> bool {
-        let fails = self.fault == Fault::At(self.attempts);
-        self.attempts += 1;
-        if fails {
-            self.failed = true;
-            if self.sabotage == Some(Sabotage::RemoveJournalOnError) {
-                self.perform(Operation::Remove);
-                self.log.push(Operation::SyncDirectory);
+    /// Counts a call, and fails if it is to fail.
+    fn attempt(&mut self, call: Call) -> io::Result<()> {
+        let failure = match self.fault {
+            Fault::At(number) if number == self.attempts => io::ErrorKind::Other,
+            Fault::From(number) if number <= self.attempts => io::ErrorKind::Other,
+            Fault::Full(number) if number <= self.attempts && call == Call::TakesRoom => {
+                io::ErrorKind::StorageFull
             }
+            _ => {
+                self.attempts += 1;
+                return Ok(());
+            }
+        };
+        self.attempts += 1;
+        self.failed = true;
+        if self.sabotage == Some(Sabotage::RemoveJournalOnError) {
+            self.perform(Operation::Remove);
+            self.log.push(Operation::SyncDirectory);
         }
-        fails
+        Err(io::Error::new(failure, "injected failure"))
     }
 
     fn write(&mut self, file: FileNumber, bytes: &[u8], offset: usize) {
@@ -178,10 +211,11 @@ impl SimulatedFile {
         if self.file != disk.seen.target || end >= disk.seen.file(self.file).len() as u64 {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let fails = disk.fails();
-        let reached = fails.then(|| disk.attempts as u64 * 0x9E37_79B9);
+        let call = if shift.kind == ShiftKind::Insert { Call::TakesRoom } else { Call::TakesNone };
+        let outcome = disk.attempt(call);
+        let reached = outcome.is_err().then(|| disk.attempts as u64 * 0x9E37_79B9);
         disk.perform(Operation::Shift { shift, reached });
-        if fails { Err(io::Error::other("injected failure")) } else { Ok(()) }
+        outcome
     }
 
     fn sync(&self, all: bool) -> io::Result<()> {
@@ -205,11 +239,11 @@ impl SimulatedFile {
         if forgotten {
             return Ok(());
         }
-        if disk.fails() {
+        if let Err(error) = disk.attempt(Call::TakesNone) {
             let seed = disk.attempts as u64;
             disk.log.push(Operation::SyncFailed { file: self.file, seed });
             if disk.sabotage != Some(Sabotage::RetryFailedSync) {
-                return Err(io::Error::other("injected failure"));
+                return Err(error);
             }
         }
         disk.log.push(Operation::Sync { file: self.file, all });
@@ -241,13 +275,13 @@ impl StorageFile for SimulatedFile {
         }
         let mut disk = lock(&self.disk);
         let offset = offset as usize;
-        if disk.fails() {
+        if let Err(error) = disk.attempt(Call::TakesRoom) {
             // A short write.
             let written = bytes.len() / 2;
             if written > 0 && (disk.seen.journal.is_some() || disk.seen.replacement.is_some()) {
                 disk.write(self.file, &bytes[..written], offset);
             }
-            return Err(io::Error::other("injected failure"));
+            return Err(error);
         }
         if self.file == disk.seen.target && disk.sabotage == Some(Sabotage::PartialBlocks) {
             let contents = disk.seen.file(self.file);
@@ -275,9 +309,7 @@ impl StorageFile for SimulatedFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut disk = lock(&self.disk);
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesNone)?;
         disk.perform(Operation::SetLen { file: self.file, len: len as usize });
         Ok(())
     }
@@ -292,9 +324,7 @@ impl StorageFile for SimulatedFile {
 
     fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
         let mut disk = lock(&self.disk);
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesNone)?;
         disk.perform(Operation::Punch { start: offset as usize, end: (offset + len) as usize });
         Ok(())
     }
@@ -305,9 +335,7 @@ impl StorageFile for SimulatedFile {
 
     fn share(&self, source: &Self, range: Range<u64>, offset: u64) -> io::Result<()> {
         let mut disk = lock(&self.disk);
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesRoom)?;
         let bytes = disk.seen.file(source.file)[range.start as usize..range.end as usize].to_vec();
         disk.write(self.file, &bytes, offset as usize);
         Ok(())
@@ -360,10 +388,8 @@ impl Storage for SimulatedStorage {
     }
 
     fn reserve(&self, _offset: u64, _len: u64) -> io::Result<()> {
-        if lock(&self.disk).fails() {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        Ok(())
+        let outcome = lock(&self.disk).attempt(Call::TakesRoom);
+        outcome.map_err(|_| io::ErrorKind::StorageFull.into())
     }
 
     fn mark(&self) -> io::Result<Mark> {
@@ -377,18 +403,14 @@ impl Storage for SimulatedStorage {
 
     fn set_mark(&self, nonce: u64) -> io::Result<bool> {
         let mut disk = lock(&self.disk);
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesRoom)?;
         disk.perform(Operation::SetMark(Some(nonce)));
         Ok(disk.markable)
     }
 
     fn clear_mark(&self) -> io::Result<()> {
         let mut disk = lock(&self.disk);
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesNone)?;
         if disk.seen.mark.is_some() {
             disk.perform(Operation::SetMark(None));
         }
@@ -400,9 +422,7 @@ impl Storage for SimulatedStorage {
         if disk.seen.journal.is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesRoom)?;
         let file = disk.next_file;
         disk.next_file += 1;
         disk.seen.file(file);
@@ -417,9 +437,7 @@ impl Storage for SimulatedStorage {
 
     fn remove_journal(&self) -> io::Result<()> {
         let mut disk = lock(&self.disk);
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesNone)?;
         disk.perform(Operation::Remove);
         Ok(())
     }
@@ -435,9 +453,7 @@ impl Storage for SimulatedStorage {
         if forgotten {
             return Ok(());
         }
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesNone)?;
         disk.log.push(Operation::SyncDirectory);
         Ok(())
     }

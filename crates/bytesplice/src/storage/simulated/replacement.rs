@@ -2,7 +2,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Operation, SimulatedFile, SimulatedStorage, lock};
+use super::{Call, Operation, SimulatedFile, SimulatedStorage, lock};
 use crate::commit::sabotage::Sabotage;
 use crate::storage::replacement::Replacement;
 use crate::storage::{Storage, StorageFile};
@@ -17,11 +17,9 @@ pub(crate) struct SimulatedReplacement<'a> {
 
 impl SimulatedReplacement<'_> {
     /// Performs an operation on the directory, unless it is made to fail.
-    fn perform(&self, operation: Operation) -> io::Result<()> {
+    fn perform(&self, operation: Operation, call: Call) -> io::Result<()> {
         let mut disk = lock(&self.storage.disk);
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(call)?;
         disk.perform(operation);
         Ok(())
     }
@@ -43,7 +41,7 @@ impl Replacement for SimulatedReplacement<'_> {
             disk.seen.file(file);
             file
         };
-        self.perform(Operation::CreateReplacement(file))?;
+        self.perform(Operation::CreateReplacement(file), Call::TakesRoom)?;
         Ok(SimulatedFile { disk: Arc::clone(&self.storage.disk), file })
     }
 
@@ -69,14 +67,11 @@ impl Replacement for SimulatedReplacement<'_> {
     }
 
     fn copy_metadata(&self, _file: &SimulatedFile) -> io::Result<()> {
-        if lock(&self.storage.disk).fails() {
-            return Err(io::Error::other("injected failure"));
-        }
-        Ok(())
+        lock(&self.storage.disk).attempt(Call::TakesRoom)
     }
 
     fn rename(&self, file: &SimulatedFile) -> io::Result<()> {
-        self.perform(Operation::Rename(file.file))?;
+        self.perform(Operation::Rename(file.file), Call::TakesRoom)?;
         let mut disk = lock(&self.storage.disk);
         if disk.sabotage == Some(Sabotage::RenameBeforeSync) {
             disk.log.push(Operation::Sync { file: file.file, all: true });
@@ -85,7 +80,7 @@ impl Replacement for SimulatedReplacement<'_> {
     }
 
     fn remove(&self) -> io::Result<()> {
-        self.perform(Operation::RemoveReplacement)
+        self.perform(Operation::RemoveReplacement, Call::TakesNone)
     }
 
     fn remove_stale(&self) -> io::Result<bool> {
@@ -100,9 +95,7 @@ impl Replacement for SimulatedReplacement<'_> {
         if disk.sabotage == Some(Sabotage::NoDirectorySyncAfterRename) {
             return Ok(());
         }
-        if disk.fails() {
-            return Err(io::Error::other("injected failure"));
-        }
+        disk.attempt(Call::TakesNone)?;
         disk.log.push(Operation::SyncDirectory);
         Ok(())
     }
