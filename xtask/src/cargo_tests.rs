@@ -35,7 +35,7 @@ pub fn simulator(seed: u64) -> Report {
 /// One round of T7.
 pub fn limits() -> Report {
     let mut report = Report::default();
-    for name in ["file_systems", "limits", "refusals", "memory"] {
+    for name in ["file_systems", "full_disk", "limits", "refusals", "memory"] {
         test(&mut report, &["-p", "bytesplice", "--test", name], &[]);
     }
     for file in ["system", "sparse"] {
