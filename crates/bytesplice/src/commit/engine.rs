@@ -306,8 +306,13 @@ impl<'a, S: Storage> Engine<'a, S> {
     pub(super) fn roll_back(&self, header: &Header) -> Result<(), Failure> {
         let target = self.storage.target();
         let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
-        let prepared = header.prepared_lens();
-        if prepared.contains(&len) && prepared.iter().any(|&prepared| prepared > header.old_len) {
+        #[allow(unused_mut, reason = "a sabotage changes it")]
+        let mut ours = header.may_have_grown_to(len);
+        #[cfg(any(test, feature = "simulation"))]
+        if self.geometry.sabotage == Some(Sabotage::GrowthBelievedWhole) {
+            ours &= len <= header.old_len || header.working_len <= len;
+        }
+        if ours {
             // Also at the old length: what was reserved behind it is given back.
             target.set_len(header.old_len).attempt(
                 Object::Target,

@@ -96,6 +96,12 @@ pub(crate) fn trial_offset(len: u64, block: u64) -> u64 {
     len.div_ceil(block).saturating_mul(block)
 }
 
+/// What a crash may leave of a growing file of this length: XFS first fills its last block with zeros, and may make the
+/// length durable that it has then.
+pub(crate) fn end_of_block(len: u64, block: u64) -> u64 {
+    len.checked_next_multiple_of(block).unwrap_or(len)
+}
+
 /// How many blocks a file gets for the trial of a shift.
 pub(crate) const TRIAL_BLOCKS: u64 = 3;
 
@@ -135,19 +141,21 @@ impl Header {
         Layout::new(page, entries, self.literal_len, slots)
     }
 
-    /// The lengths that a file may have got before the commit point.
-    pub fn prepared_lens(&self) -> Vec<u64> {
+    /// Whether a file of this length may have got it on the way to the commit point, or has room reserved behind it.
+    pub fn may_have_grown_to(&self, len: u64) -> bool {
         let shifts = self.opening_count + self.closing_count > 0;
         let grown = if self.opening_count == 0 { self.working_len } else { self.old_len };
-        let trial = trial_offset(grown, self.block);
-        let mut lens = vec![self.old_len, grown];
-        if shifts {
-            lens.extend(
-                (0..=TRIAL_BLOCKS + 1)
-                    .map(|blocks| trial.saturating_add(blocks.saturating_mul(self.block))),
-            );
+        if !shifts && grown <= self.old_len {
+            return false;
         }
-        lens
+        let trial = trial_offset(grown, self.block);
+        let tried = |blocks: u64| trial.saturating_add(blocks.saturating_mul(self.block));
+        // The blocks of the file system may be smaller or larger than ours.
+        let mut sizes = (0..8).map(|halves| (self.block << 4) >> halves);
+        len == self.old_len
+            || len == grown
+            || sizes.any(|block| end_of_block(self.old_len, block) == len)
+            || shifts && (0..=TRIAL_BLOCKS + 1).any(|blocks| tried(blocks) == len)
     }
 
     /// The [`Header::journal`] of a journal file.

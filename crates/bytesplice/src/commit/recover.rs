@@ -310,14 +310,16 @@ impl<S: Storage> Engine<'_, S> {
     fn check_length(&self, prepared: &Prepared<'_, S::File>, step: u64) -> Result<(), Failure> {
         let program = prepared.program;
         let len = self.storage.target().len().attempt(Object::Target, "measure", 0, 0)?;
+        let (base_len, working_len) = (program.base_len(), program.working_len());
+        let filled_up = journal::end_of_block(base_len, prepared.header.block).min(working_len);
         let after_shifts = !program.opening.is_empty()
             && step == program.opening.len() as u64
-            && len == program.base_len();
+            && [base_len, filled_up].contains(&len);
         // A snapshot can be written to a file of any length, as an abort leaves it.
-        if len == program.working_len() || after_shifts || program.snapshot {
+        if len == working_len || after_shifts || program.snapshot {
             return Ok(());
         }
-        Err(wrong_length_in_between(len, program.working_len()))
+        Err(wrong_length_in_between(len, working_len))
     }
 
     /// Finishes a shift, however far it got.

@@ -40,6 +40,8 @@ pub enum Sabotage {
     LiteralsFirst,
     /// The file is lengthened only after the commit point and never by recovery.
     GrowLate,
+    /// A file that a crash left between its old and its longer length is taken for changed by others, and left so.
+    GrowthBelievedWhole,
     /// The inode is marked before the journal is durable.
     MarkBeforeJournal,
     /// The journal is removed before the mark is.
@@ -64,7 +66,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -84,6 +86,7 @@ impl Sabotage {
         Self::DescendingOnly,
         Self::LiteralsFirst,
         Self::GrowLate,
+        Self::GrowthBelievedWhole,
         Self::MarkBeforeJournal,
         Self::JournalRemovedBeforeMark,
         Self::NoShiftSync,

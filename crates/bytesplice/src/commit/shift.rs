@@ -2,8 +2,9 @@
 //!
 //! Neither INSERT_RANGE nor COLLAPSE_RANGE is atomic: the file system moves one extent after the other, each in its own
 //! transaction. Let D be the length and O the offset of the shift. What a crash may leave:
-//! - *Insert*: the length is set first, then extents move, the last one first. The file holds the old bytes with one
-//!   hole of D in them, somewhere at or after O.
+//! - *Insert*: the length is set first, then extents move, the last one first. The file holds the old bytes with one hole
+//!   of D in them, somewhere at or after O. On XFS it may also hold the old bytes and a length up to the end of its last
+//!   block: that block is filled with zeros before the length is set, and its writing alone makes that much durable.
 //! - *Collapse*: D bytes at O are punched out, then extents move, the first one after the hole first, and the length is
 //!   set last. The file holds holes within `O..O + D` only, or the new bytes with one hole of D in them, at or after O.
 //!
@@ -46,7 +47,8 @@ pub(crate) enum Repair {
     Perform,
     /// Take out the hole at this offset, as long as the shift is; then perform the shift if it is an insertion.
     RemoveHole(u64),
-    /// The hole is at the end: set this length; then perform the shift if it is an insertion.
+    /// The hole is at the end, or only the last block was filled up: set this length; then perform the shift if it is an
+    /// insertion.
     Cut(u64),
     /// The file is in none of the states that the shift goes through: others changed it.
     Impossible,
@@ -80,6 +82,12 @@ impl Shift {
                     return Repair::Nothing;
                 }
                 self.wandering_hole(&before, untouched, &now)
+            }
+            // Only the last block was filled up.
+            ShiftKind::Insert
+                if len_now > untouched && Some(len_now) == before.end() && now == before =>
+            {
+                Repair::Cut(untouched)
             }
             ShiftKind::Collapse if len_now == finished => {
                 if now == before.without(self.offset, self.len) {
@@ -129,6 +137,11 @@ impl DataMap {
     /// The ranges, ascending, none touching the next.
     pub fn ranges(&self) -> &[Range<u64>] {
         &self.0
+    }
+
+    /// Where the last range ends.
+    fn end(&self) -> Option<u64> {
+        self.0.last().map(|range| range.end)
     }
 
     fn push(&mut self, range: Range<u64>) {
@@ -290,6 +303,14 @@ mod tests {
                 prop_assert_eq!(finish(shift, repair, &state), finished.clone(), "{:?} {:?}", state, repair);
             }
         }
+    }
+
+    #[test]
+    fn an_insertion_that_only_filled_the_last_block_starts_again() {
+        let shift = Shift { kind: ShiftKind::Insert, offset: 16, len: 32 };
+        let before = DataMap::new([0..32, 48..61], BLOCK);
+        assert_eq!(shift.repair(&before, 61, &before, 64), Repair::Cut(61));
+        assert_eq!(shift.repair(&before, 61, &before, 63), Repair::Impossible);
     }
 
     #[test]

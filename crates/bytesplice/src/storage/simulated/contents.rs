@@ -22,6 +22,11 @@ impl Contents {
         Self::new(Vec::new(), self.block)
     }
 
+    /// Where the last block ends.
+    pub fn block_end(&self) -> usize {
+        self.bytes.len().next_multiple_of(self.block)
+    }
+
     /// Sets the length; what is added is hole.
     pub fn resize(&mut self, len: usize) {
         self.bytes.resize(len, 0);
@@ -77,6 +82,11 @@ impl Contents {
         }
         match shift.kind {
             ShiftKind::Insert => {
+                if reached.is_some_and(|reached| reached % 5 == 0) {
+                    // Still about to grow.
+                    self.resize(self.block_end());
+                    return;
+                }
                 let hole = self.stop(offset, reached);
                 self.open_hole(hole, len);
             }

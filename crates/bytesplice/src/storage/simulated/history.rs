@@ -136,10 +136,13 @@ impl CrashPoint<'_> {
                 Operation::SetLen { file, len } => {
                     if chance.below(16) < odds.max(1) {
                         let old = image.file(*file).len();
-                        image.file(*file).resize(*len);
+                        // Growing, XFS zeroes the rest of the last block first, and counts that in already.
+                        let block_end = image.file(*file).block_end();
+                        let halfway = *len > block_end && chance.below(8) == 0;
+                        image.file(*file).resize(if halfway { block_end } else { *len });
                         if stale && *file > 1 && *len > old {
                             let older = image.files[file - 1].clone();
-                            let end = older.len().min(*len);
+                            let end = older.len().min(image.files[*file].len());
                             if old < end {
                                 image.files[*file][old..end].copy_from_slice(&older[old..end]);
                             }

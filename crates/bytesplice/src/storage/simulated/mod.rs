@@ -6,6 +6,7 @@
 //! - a write of part of a sector writes the whole sector; the sector in flight may be torn: half new, or garbage;
 //! - what was written past the durable end of a file is lost; a gap reads as zeros, in a new journal also as what an
 //!   older one held there (where inodes can be marked);
+//! - a file that grows may have got to the end of its last block only, by its length or by a shift;
 //! - a shift of extents may be there wholly, not at all, or up to any extent; a punched hole wholly or not at all; blocks
 //!   that are shared are as durable as if they were written;
 //! - a sync that fails makes some of the writes durable and forgets the rest, and the next one succeeds.
