@@ -1,5 +1,8 @@
 use std::fmt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Advice, fadvise};
 
 use crate::chance::Chance;
 use crate::program::run;
@@ -31,6 +34,11 @@ impl FileSystem {
         }
     }
 
+    /// A disk with room for a file of many extents, in bytes.
+    pub fn disk_for_extents(self) -> u64 {
+        self.smallest_disk().max(320 << 20)
+    }
+
     /// What its designers take for written at once, in bytes. ext4 and XFS checksum what they write to their logs, so
     /// that any sector may be torn from its neighbours; btrfs trusts the disk with the 4096 bytes of its superblock.
     pub fn atomic_write(self) -> usize {
@@ -42,10 +50,19 @@ impl FileSystem {
 
     /// Makes one on a disk or in a file, with chosen parameters; gives options to mount it with.
     pub fn make(self, disk: &Path, chance: &mut Chance) -> Result<String, String> {
+        let block = *chance.of(&["1024", "2048", "4096"]);
+        self.make_with(block, disk, chance)
+    }
+
+    /// The same, but that blocks are so large that extents can be shifted.
+    pub fn make_for_shifts(self, disk: &Path, chance: &mut Chance) -> Result<String, String> {
+        self.make_with("4096", disk, chance)
+    }
+
+    fn make_with(self, block: &str, disk: &Path, chance: &mut Chance) -> Result<String, String> {
         let disk = disk.to_string_lossy();
         match self {
             Self::Ext4 => {
-                let block = chance.of(&["1024", "2048", "4096"]);
                 // All is written at once, not later in the background.
                 let extended = "nodiscard,lazy_itable_init=0,lazy_journal_init=0";
                 run("mkfs.ext4", &["-F", "-q", "-m", "0", "-b", block, "-E", extended, &disk])?;
@@ -75,6 +92,7 @@ impl fmt::Display for FileSystem {
 /// process, whose mounts nobody else sees.
 pub struct Mount {
     place: PathBuf,
+    device: String,
     mounted: bool,
 }
 
@@ -92,12 +110,26 @@ impl Mount {
         let arguments = ["-t", kind.name(), "-o", options, &device.path, &place.to_string_lossy()];
         run("mount", &arguments)?;
         // Dropping the device that is in use detaches it when it is no more.
-        Ok(Self { place: place.into(), mounted: true })
+        Ok(Self { place: place.into(), device: device.path.clone(), mounted: true })
     }
 
     /// Where the files are.
     pub fn path(&self) -> &Path {
         &self.place
+    }
+
+    /// The directory where the files are, opened; what is mounted cannot be unmounted meanwhile.
+    pub fn open(&self) -> Result<File, String> {
+        File::open(&self.place).map_err(|error| error.to_string())
+    }
+
+    /// Drops what is cached of the device and can be read again, as the system does when it needs memory: on ext4 the
+    /// blocks that list the extents of files.
+    pub fn forget_cached(&self) {
+        // A hint, and all goes well without it.
+        if let Ok(device) = File::open(&self.device) {
+            let _ = fadvise(&device, 0, None, Advice::DontNeed);
+        }
     }
 
     /// Unmounts, or says why not.

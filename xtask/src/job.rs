@@ -4,6 +4,7 @@ use std::path::Path;
 use bytesplice::recover;
 
 use crate::chance::Chance;
+use crate::extents::Shape;
 use crate::workload::{self, Edits};
 
 /// What a child process does to a file until it is done, or cut short: this program again, called as `job`.
@@ -15,7 +16,7 @@ enum Kind {
 }
 
 impl Job {
-    /// The edits of a seed, committed by a strategy.
+    /// The edits of a seed, committed by a strategy; by `extents` if the strategy is a shape.
     pub fn commit(strategy: &str, seed: u64) -> Self {
         Self(Kind::Commit { strategy: strategy.to_owned(), seed })
     }
@@ -42,10 +43,15 @@ impl Job {
             return recover(path).map(drop).map_err(|error| error.to_string());
         }
         let [_, strategy, seed] = arguments else { return Err("a job has other arguments".into()) };
-        let strategy = workload::strategy(strategy)?;
         let seed = seed.parse().map_err(|_| "the seed is not a number")?;
-        let len = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-        let edits = Edits::random(&mut Chance::new(seed), len as usize);
+        let (strategy, edits) = match Shape::named(strategy) {
+            Some(shape) => (workload::strategy("extents")?, shape.edits(seed)),
+            None => {
+                let len = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+                let edits = Edits::random(&mut Chance::new(seed), len as usize);
+                (workload::strategy(strategy)?, edits)
+            }
+        };
         let mut file = edits.open(path).map_err(|error| error.to_string())?;
         println!("begin");
         let outcome = workload::commit(&mut file, strategy, bytesplice::Durability::Synced);

@@ -14,6 +14,7 @@ mod arguments;
 mod cargo_tests;
 mod chance;
 mod crash;
+mod extents;
 mod file_system;
 mod fuse_disk;
 mod job;

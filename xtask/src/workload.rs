@@ -76,6 +76,11 @@ impl Edits {
         Self(edits)
     }
 
+    /// A single edit.
+    pub fn one(edit: Edit) -> Self {
+        Self(vec![edit])
+    }
+
     /// Edits a vector.
     pub fn apply(&self, contents: &mut Vec<u8>) {
         for edit in &self.0 {
@@ -121,12 +126,15 @@ pub fn commit(
 /// The phase of a commit that is not under way, or is finished.
 pub const NO_JOURNAL: &str = "no journal: before or after";
 
+/// The phase of a commit whose steps are being carried out.
+pub const COMMITTING: &str = "after the commit point";
+
 /// How far a commit of this file got, by its journal.
 pub fn phase(path: &Path) -> Result<&'static str, String> {
     Ok(match status(path).map_err(|error| error.to_string())?.journal {
         JournalStatus::None => NO_JOURNAL,
         JournalStatus::Prepared { .. } => "before the commit point",
-        JournalStatus::Committing { .. } => "after the commit point",
+        JournalStatus::Committing { .. } => COMMITTING,
         JournalStatus::Finishing { .. } => "after the last step",
         JournalStatus::Unusable { detail, .. } => return Err(detail),
     })
