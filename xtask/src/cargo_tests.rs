@@ -25,7 +25,7 @@ pub fn simulator(seed: u64) -> Report {
     let states = SIMULATED.to_string();
     let seed = seed.to_string();
     let environment = [("BYTESPLICE_CRASH_STATES", states.as_str()), ("BYTESPLICE_SEED", &seed)];
-    if test(&mut report, &arguments, &environment) {
+    if test(&mut report, &arguments, &environment).is_some() {
         report.add("states after a crash, at least", SIMULATED);
         report.add("states after a crash in recovery, at least", SIMULATED);
     }
@@ -59,8 +59,12 @@ pub fn fuzz(seed: u64) -> Report {
     report
 }
 
-/// Runs tests of the workspace and prints their figures; whether they passed.
-pub fn test(report: &mut Report, arguments: &[&str], environment: &[(&str, &str)]) -> bool {
+/// Runs tests of the workspace and prints their figures; what they said if they passed.
+pub fn test(
+    report: &mut Report,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Option<String> {
     let output = Command::new("cargo")
         .current_dir(workspace())
         .args(["test", "--locked", "--quiet", "--features", "bytesplice/simulation"])
@@ -73,7 +77,7 @@ pub fn test(report: &mut Report, arguments: &[&str], environment: &[(&str, &str)
         Ok(output) => output,
         Err(error) => {
             report.wrong(format!("cargo test {what}: {error}"));
-            return false;
+            return None;
         }
     };
     let said = String::from_utf8_lossy(&output.stdout);
@@ -90,7 +94,7 @@ pub fn test(report: &mut Report, arguments: &[&str], environment: &[(&str, &str)
         let set = environment.iter().map(|(name, value)| format!("{name}={value} "));
         report.wrong(format!("{}cargo test {what}: failed", set.collect::<String>()));
     }
-    output.status.success()
+    output.status.success().then(|| said.into_owned())
 }
 
 /// Whether a line is of the test runner, and tells nothing.
