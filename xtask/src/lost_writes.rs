@@ -1,7 +1,6 @@
 //! What a power cut leaves on a disk of the writes that came to it.
 
 use crate::chance::Chance;
-use crate::file_system::FileSystem;
 use crate::fuse_disk::{Event, FuseDisk};
 
 /// The number of events up to the last flush before the cut, that one included.
@@ -9,14 +8,13 @@ pub fn last_flush<Mark>(events: &[Event<Mark>], cut: usize) -> usize {
     events[..cut].iter().rposition(|event| matches!(event, Event::Flush)).map_or(0, |at| at + 1)
 }
 
-/// Puts any part of the writes that were not flushed onto the disk.
+/// Puts any part of the writes that were not flushed onto the disk, torn between sectors of so many bytes.
 pub fn lose_some<Mark: Send + 'static>(
     disk: &FuseDisk<Mark>,
     pending: &[Event<Mark>],
-    kind: FileSystem,
+    sector: usize,
     chance: &mut Chance,
 ) {
-    let sector = kind.atomic_write();
     let way = chance.below(6);
     let share = chance.fraction();
     for event in pending {

@@ -22,6 +22,7 @@ mod kills;
 mod lost_writes;
 mod power_cuts;
 mod program;
+mod recorded;
 mod report;
 mod shutdowns;
 mod workload;

@@ -4,25 +4,29 @@
 //! every write and every flush. Then the power is cut at moments of that record: what was written before the last
 //! flush is on the disk, and of what was written after it any part. The file system is mounted again, which replays
 //! its own journal, bytesplice recovers, and the file must be wholly old or wholly new; new if the commit had returned
-//! before the cut. Of every four states one is cut again while the file system and bytesplice repair it.
+//! before the cut. Of every four states one is cut again while the file system and bytesplice repair it. Others are of
+//! files for which more than ten thousand extents are shifted, cut mostly while that is under way.
 //!
 //! What is assumed of the disk: a flush makes durable what was written before it; without one, writes become durable
-//! in any order and combination, torn between sectors of 512 bytes (4096 on btrfs, which demands that of a disk).
+//! in any order and combination, torn between sectors of 512 bytes (4096 on btrfs, which demands that of a disk, and on
+//! XFS where many extents are shifted).
 //! What comes from the system: the order of the writes. A seed repeats all choices made here, but not that order, so
 //! the disk of a state that went wrong is kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytesplice::{Durability, Error, FileState, Recovery, recover};
 
 use crate::chance::Chance;
+use crate::extents::{self, Shape};
 use crate::file_system::{FileSystem, Mount};
 use crate::fuse_disk::{Event, FuseDisk};
 use crate::lost_writes::{last_flush, lose_some};
+use crate::recorded::{self, At, Change, History, Mark};
 use crate::report::Report;
-use crate::workload::{self, Edits, STRATEGIES, phase};
+use crate::workload::{self, BLOCK, Edits, STRATEGIES, phase};
 
 /// How many states to look at on each file system.
 pub const STATES: [(FileSystem, u64); 3] =
@@ -33,6 +37,14 @@ const STATES_EACH: u64 = 10;
 /// Histories on a file system before a new one is made.
 const HISTORIES_EACH: u64 = 5;
 
+/// No commit takes so long.
+const LONGEST_COMMIT: Duration = Duration::from_secs(60);
+
+/// States of a file of many extents for each shape of commits: each takes a second.
+const STATES_OF_SHIFTS: u64 = 3;
+/// The same where time is given.
+const MORE_STATES_OF_SHIFTS: u64 = 6;
+
 /// Cuts the power until all states are seen or the time is over.
 pub fn run(seed: u64, states: &[(FileSystem, u64)], deadline: Option<Instant>) -> Report {
     let mut report = Report::default();
@@ -41,6 +53,7 @@ pub fn run(seed: u64, states: &[(FileSystem, u64)], deadline: Option<Instant>) -
         return report;
     }
     check_that_it_catches(seed, &mut report);
+    let mut seeds_of_shifts = Chance::new(!seed);
     for &(kind, wanted) in states {
         let begin = Instant::now();
         let states = format!("{kind} states");
@@ -58,6 +71,24 @@ pub fn run(seed: u64, states: &[(FileSystem, u64)], deadline: Option<Instant>) -
         println!(
             "power cuts, {kind}: seed {seed}, {} states in {:.0} s",
             report.number(&states),
+            begin.elapsed().as_secs_f64()
+        );
+    }
+    let states_of_shifts =
+        if deadline.is_some() { MORE_STATES_OF_SHIFTS } else { STATES_OF_SHIFTS };
+    for (kind, holes) in extents::PLACES {
+        if deadline.is_some_and(|end| Instant::now() >= end) {
+            break;
+        }
+        let begin = Instant::now();
+        let outcome = Bench::with_extents(kind, seeds_of_shifts.fork())
+            .and_then(|mut bench| bench.shift(holes, states_of_shifts, &mut report));
+        if let Err(reason) = outcome {
+            report.wrong(format!("power cuts of shifts on {kind}: {reason}"));
+        }
+        println!(
+            "power cuts of shifts, {}: seed {seed}, {:.0} s",
+            extents::place(kind, holes),
             begin.elapsed().as_secs_f64()
         );
     }
@@ -85,48 +116,13 @@ fn check_that_it_catches(seed: u64, report: &mut Report) {
 
 const CAUGHT: &str = "sabotage: states caught of commits that sync nothing";
 
-/// What the workload says of itself in the record.
-#[derive(Debug, Clone, Copy)]
-enum Mark {
-    /// Commit number n comes next.
-    Begin(usize),
-    /// It has returned.
-    Returned,
-    /// A recovery has returned.
-    Recovered,
-}
-
-/// What the file holds before and after a commit.
-struct Change {
-    /// Before others overwrote some bytes and did not sync them.
-    earlier: Vec<u8>,
-    old: Vec<u8>,
-    new: Vec<u8>,
-}
-
-impl Change {
-    fn is_old(&self, contents: &[u8]) -> bool {
-        let mut bytes = contents.iter().zip(self.old.iter().zip(&self.earlier));
-        contents.len() == self.old.len()
-            && (contents == self.old
-                || bytes.all(|(is, (old, earlier))| is == old || is == earlier))
-    }
-}
-
-/// Commits that were recorded.
-struct History {
-    /// The moment of the disk at which the record begins.
-    start: usize,
-    changes: Vec<Change>,
-    events: Vec<Event<Mark>>,
-}
-
 /// A file system on a recording disk.
 struct Bench {
     kind: FileSystem,
     options: String,
     chance: Chance,
     durability: Durability,
+    sector: usize,
     place: tempfile::TempDir,
     // Last, so that it goes after what is mounted on it.
     disk: FuseDisk<Mark>,
@@ -137,7 +133,78 @@ impl Bench {
         let disk = FuseDisk::new(kind.smallest_disk())?;
         let options = kind.make(&disk.path(), &mut chance)?;
         let place = tempfile::tempdir().map_err(|error| error.to_string())?;
-        Ok(Self { kind, options, chance, durability, place, disk })
+        let sector = kind.atomic_write();
+        Ok(Self { kind, options, chance, durability, sector, place, disk })
+    }
+
+    /// One for files of many extents.
+    fn with_extents(kind: FileSystem, mut chance: Chance) -> Result<Self, String> {
+        let disk = FuseDisk::new(kind.disk_for_extents())?;
+        let options = kind.make_for_shifts(&disk.path(), &mut chance)?;
+        let place = tempfile::tempdir().map_err(|error| error.to_string())?;
+        // XFS does not replay its log over a block of its tree of extents of which the beginning is new.
+        let sector = if kind == FileSystem::Xfs { BLOCK } else { kind.atomic_write() };
+        Ok(Self { kind, options, chance, durability: Durability::Synced, sector, place, disk })
+    }
+
+    /// Commits of every shape to a file of many extents, cut mostly while these are shifted.
+    fn shift(&mut self, holes: bool, count: u64, report: &mut Report) -> Result<(), String> {
+        let what = extents::place(self.kind, holes);
+        let old = extents::contents(&mut self.chance, holes);
+        let mount = self.mount()?;
+        let extents = extents::write_file(&mount.path().join("data"), &old)?;
+        if extents < extents::EXTENTS {
+            return Err(format!("the file has {extents} extents, more were wanted"));
+        }
+        println!("{what}: {extents} extents");
+        mount.unmount()?;
+        let made = self.disk.moment();
+        for shape in Shape::ALL {
+            let what = format!("{what}: {}", shape.name());
+            let History { start, changes, events } = self.shift_history(shape, &old)?;
+            report.count(format!("{what}, commits recorded"));
+            self.disk.go_back(start);
+            self.cut(&changes, &events, count, &what, report);
+            self.disk.go_back(made);
+        }
+        Ok(())
+    }
+
+    /// A commit that shifts many extents, while others sync the file system: on ext4 a shift is quicker than its next
+    /// transaction, and only so is its middle made durable.
+    fn shift_history(&mut self, shape: Shape, old: &[u8]) -> Result<History, String> {
+        let seed = self.chance.bits();
+        let edits = shape.edits(seed);
+        let mut new = old.to_vec();
+        edits.apply(&mut new);
+        let mount = self.mount()?;
+        let path = mount.path().join("data");
+        let directory = mount.open()?;
+        let mut file = edits.open(&path).map_err(|error| error.to_string())?;
+        // What mounting wrote is there at every cut.
+        rustix::fs::syncfs(&directory).map_err(|error| error.to_string())?;
+        let start = self.disk.moment();
+        self.disk.record();
+        self.disk.mark(Mark::Begin(0));
+        let outcome = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                if shape.comes(&path, Instant::now() + LONGEST_COMMIT) {
+                    self.disk.mark(Mark::Shift);
+                    // So that the shift takes a little longer.
+                    mount.forget_cached();
+                    while shape.is_under_way(&path) && rustix::fs::syncfs(&directory).is_ok() {}
+                }
+            });
+            workload::commit(&mut file, bytesplice::Strategy::Extents, Durability::Synced)
+        });
+        outcome.map_err(|error| format!("a commit failed: {error}"))?;
+        self.disk.mark(Mark::Returned);
+        drop((file, directory));
+        mount.unmount()?;
+        let events = self.disk.stop();
+        let change =
+            Change { earlier: old.to_vec(), old: old.to_vec(), new, shift: Some((shape, seed)) };
+        Ok(History { start, changes: vec![change], events })
     }
 
     fn mount(&self) -> Result<Mount, String> {
@@ -204,7 +271,7 @@ impl Bench {
             let old = contents.clone();
             let edits = Edits::random(&mut self.chance, contents.len());
             edits.apply(&mut contents);
-            changes.push(Change { earlier, old, new: contents.clone() });
+            changes.push(Change { earlier, old, new: contents.clone(), shift: None });
             let outcome = edits
                 .open(&path)
                 .and_then(|mut file| workload::commit(&mut file, strategy, self.durability));
@@ -255,7 +322,7 @@ impl Bench {
         report: &mut Report,
     ) {
         let mut cuts: Vec<usize> =
-            (0..count).map(|_| self.chance.below(events.len() as u64 + 1) as usize).collect();
+            (0..count).map(|_| recorded::moment(events, &mut self.chance)).collect();
         cuts.sort_unstable();
         let mut durable = 0;
         for cut in cuts {
@@ -268,7 +335,7 @@ impl Bench {
             }
             durable = flushed.max(durable);
             let before = self.disk.moment();
-            lose_some(&self.disk, &events[durable..cut], self.kind, &mut self.chance);
+            lose_some(&self.disk, &events[durable..cut], self.sector, &mut self.chance);
             self.look(changes, At::of(events, cut), what, report);
             self.disk.go_back(before);
         }
@@ -279,7 +346,7 @@ impl Bench {
         let torn = self.disk.moment();
         report.count(format!("{} states", self.kind));
         self.disk.record();
-        let outcome = self.repair(changes, at, report);
+        let outcome = self.repair(changes, at, what, report);
         let events = self.disk.stop();
         let found = match outcome {
             Ok(Some(found)) => found,
@@ -298,12 +365,12 @@ impl Bench {
                 self.disk.write(*offset, bytes);
             }
         }
-        lose_some(&self.disk, &events[flushed..cut], self.kind, &mut self.chance);
+        lose_some(&self.disk, &events[flushed..cut], self.sector, &mut self.chance);
         report.count(format!("{} states after a cut in the repair", self.kind));
         let recovered = events[..cut].iter().any(|event| matches!(event, Event::Mark(_)));
         let must = if recovered { Some(found.new) } else { at.must };
         let torn = self.disk.moment();
-        if let Err(reason) = self.repair(changes, At { must, ..at }, report) {
+        if let Err(reason) = self.repair(changes, At { must, ..at }, what, report) {
             self.keep(torn, what, &format!("cut again in the repair: {reason}"), report);
         }
     }
@@ -313,6 +380,7 @@ impl Bench {
         &self,
         changes: &[Change],
         at: At,
+        what: &str,
         report: &mut Report,
     ) -> Result<Option<Found>, String> {
         let mount = match self.mount() {
@@ -331,6 +399,10 @@ impl Bench {
         let (kind, change) = (self.kind, &changes[at.number]);
         let phase = phase(&path)?;
         report.count(format!("found on {kind}: {phase}"));
+        if change.is_cut_short(&path, phase).map_err(|error| error.to_string())? {
+            report.count(format!("{what}, cut in the middle of the shift"));
+            report.count("shifts of many extents cut in the middle");
+        }
         let recovery = recover(&path).map_err(|error| format!("{phase}: {error}"))?;
         self.disk.mark(Mark::Recovered);
         let contents = fs::read(&path).map_err(|error| error.to_string())?;
@@ -381,29 +453,6 @@ impl Bench {
     }
 }
 
-/// Where a power cut falls.
-#[derive(Debug, Clone, Copy)]
-struct At {
-    /// The commit that is under way or was the last.
-    number: usize,
-    /// Whether the contents must be new; none if both are right.
-    must: Option<bool>,
-}
-
-impl At {
-    fn of(events: &[Event<Mark>], cut: usize) -> Self {
-        let mut at = Self { number: 0, must: None };
-        for event in &events[..cut] {
-            match event {
-                Event::Mark(Mark::Begin(number)) => at = Self { number: *number, must: None },
-                Event::Mark(Mark::Returned) => at.must = Some(true),
-                _ => {}
-            }
-        }
-        at
-    }
-}
-
 /// What was found after a repair.
 struct Found {
     new: bool,
@@ -423,7 +472,7 @@ fn names(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = PathBuf::from(entry?.file_name());
-        if name != Path::new("lost+found") {
+        if name != Path::new("lost+found") && name != Path::new(extents::BALLAST) {
             names.push(name);
         }
     }
