@@ -328,33 +328,55 @@ impl<'a, S: Storage> Engine<'a, S> {
         mut record: Record,
     ) -> Result<(), Failure> {
         let program = prepared.program;
+        let geometry = Geometry { block: prepared.header.block, ..self.geometry };
+        let (storage, saver) = (self.storage, self.saver());
+        saver.write_record(prepared, record)?;
+        // Whether the step of the record, which is durable, is written already.
+        let mut written = false;
         loop {
-            self.write_record(prepared, record)?;
             let (number, next) = (record.step, record.step + 1);
+            if program.runs_ahead(next, geometry) {
+                if !written {
+                    self.write_step(prepared, number, None)?;
+                }
+                let (ahead, settled) = storage.both(
+                    || self.write_step(prepared, next, None),
+                    || saver.settle(prepared, number),
+                );
+                ahead?;
+                let saved;
+                (record, saved) = settled?;
+                self.watch.advance(saved)?;
+                written = true;
+                continue;
+            }
+            let mut finish_step = || {
+                if !written {
+                    self.write_step(prepared, number, None)?;
+                }
+                saver.sync_step(prepared, number)
+            };
             // Once record k is durable the other slot is free, and step k overwrites nothing that step k + 1 reads. What a
             // shift saves, or comes after, is only there when the step before is done.
             let independent = [number, next]
                 .map(|step| program.step(step))
                 .iter()
                 .all(|step| matches!(step, Some(ProgramStep::Write(_))));
-            let saved = if independent {
-                let saver = self.saver();
-                let storage = self.storage;
-                let (written, saved) = storage.both(
-                    || self.write_step(prepared, number, None),
-                    || saver.save(prepared, next),
-                );
-                written?;
+            let saved;
+            (record, saved) = if independent {
+                let (done, saved) = storage.both(finish_step, || saver.save(prepared, next));
+                done?;
                 saved?
             } else {
-                self.write_step(prepared, number, None)?;
+                finish_step()?;
                 if next == program.step_count() {
                     return Ok(());
                 }
-                self.saver().save(prepared, next)?
+                saver.save(prepared, next)?
             };
-            self.watch.advance(saved.1)?;
-            record = saved.0;
+            self.watch.advance(saved)?;
+            saver.write_record(prepared, record)?;
+            written = false;
         }
     }
 
@@ -373,20 +395,7 @@ impl<'a, S: Storage> Engine<'a, S> {
         Saver { storage: self.storage, geometry: self.geometry }
     }
 
-    /// Makes the record durable, and with it everything that its step saved.
-    pub(super) fn write_record(
-        &self,
-        prepared: &Prepared<'_, S::File>,
-        record: Record,
-    ) -> Result<(), Failure> {
-        let page = self.geometry.page;
-        record
-            .write(&prepared.journal, prepared.header.nonce, self.saver().slot(record.step), page)
-            .attempt(Object::Journal, "write", page, page)?;
-        prepared.journal.sync_data().attempt(Object::Journal, "sync", 0, prepared.layout.len)
-    }
-
-    /// Carries a step out and makes it durable. What a broken step may have overwritten already is read from the blocks
+    /// Carries a step out, without making it durable. What a broken step may have overwritten already is read from the blocks
     /// that it `saved`.
     pub(super) fn write_step(
         &mut self,
@@ -398,10 +407,7 @@ impl<'a, S: Storage> Engine<'a, S> {
         let target = self.storage.target();
         let steps = match program.step(number) {
             Some(ProgramStep::Write(steps)) => steps,
-            Some(ProgramStep::Shift { shift, .. }) => {
-                self.shift(shift)?;
-                return target.sync_all().attempt(Object::Target, "sync", 0, program.working_len());
-            }
+            Some(ProgramStep::Shift { shift, .. }) => return self.shift(shift),
             None => return Ok(()),
         };
         let working_len = program.working_len();
@@ -426,7 +432,7 @@ impl<'a, S: Storage> Engine<'a, S> {
         for step in steps {
             payload.write(step, &mut buffer, &mut |bytes| watch.advance(bytes))?;
         }
-        target.sync_data().attempt(Object::Target, "sync", 0, program.working_len())
+        Ok(())
     }
 
     /// Shifts extents.
@@ -458,7 +464,7 @@ impl<'a, S: Storage> Engine<'a, S> {
             )?;
             self.storage.target().sync_all().attempt(Object::Target, "sync", 0, 0)?;
         }
-        self.write_record(prepared, end)?;
+        self.saver().write_record(prepared, end)?;
         self.close(&prepared.header)
     }
 

@@ -256,6 +256,20 @@ impl Plan {
         &self.runs[first..first + count]
     }
 
+    /// Whether `next` may be written while `step`, the one before it, is not durable: it overwrites nothing that either of
+    /// them reads, so that both can be done again. O(runs in the steps).
+    pub fn may_overlap(&self, step: &Step, next: &Step, block: u64) -> bool {
+        let [reads, next_reads] = [step, next].map(|step| self.reads(step, block));
+        // The last block may be torn behind the end of the new file, too.
+        let overwrites = |source: &Range<u64>| {
+            next.ranges
+                .iter()
+                .any(|range| range.start < source.end && source.start < block_end(range.end, block))
+        };
+        next_reads.overwritten.is_empty()
+            && !reads.untouched.iter().chain(&reads.overwritten).any(overwrites)
+    }
+
     /// What a step reads from the old file. O(runs in the step).
     pub fn reads(&self, step: &Step, block: u64) -> StepReads {
         let mut sources = Vec::new();

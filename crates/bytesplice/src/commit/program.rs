@@ -59,6 +59,23 @@ impl Program {
         Some(ProgramStep::Shift { shift, len_before })
     }
 
+    /// Whether the step of this number may be written while the one before it is not durable, though that one's record is.
+    pub fn runs_ahead(&self, number: u64, geometry: Geometry) -> bool {
+        let Some(before) = number.checked_sub(1) else { return false };
+        match (self.step(before), self.step(number)) {
+            (Some(ProgramStep::Write([step])), Some(ProgramStep::Write([next])))
+                if !self.snapshot =>
+            {
+                #[cfg(any(test, feature = "simulation"))]
+                if geometry.sabotage == Some(Sabotage::RunsAhead) {
+                    return true;
+                }
+                self.plan.may_overlap(step, next, geometry.block)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the old contents are the new ones.
     pub fn is_nothing(&self) -> bool {
         self.step_count() == 0 && self.old_len == self.new_len
@@ -149,8 +166,8 @@ impl Subject<'_> {
     }
 
     /// The hop: everything behind the first byte that moves goes right by a gap more than it should, so far that no step
-    /// overwrites what it reads, and a collapse closes the gap. None if too little moves, or if bytes move left so far
-    /// that they need no gap.
+    /// overwrites what it or the one before it reads, and a collapse closes the gap. None if too little moves, or if bytes
+    /// move left so far that they need no gap.
     pub fn by_hop(&self) -> Option<(Program, Vec<Piece>)> {
         let Geometry { block, chunk, .. } = self.geometry;
         let parts = part::in_place(self.pieces);
@@ -168,9 +185,10 @@ impl Subject<'_> {
         if offset >= destination || furthest_left > chunk {
             return None;
         }
-        // A step of a chunk then ends before the first byte that it reads.
+        // Two steps of a chunk then end before the first byte that they read.
+        let longest = (2 * chunk).min(destination - offset);
         #[allow(unused_mut, reason = "a sabotage changes it")]
-        let mut len = (chunk + furthest_left).next_multiple_of(block);
+        let mut len = (longest + furthest_left).next_multiple_of(block);
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::GapTooSmall) {
             len = block;

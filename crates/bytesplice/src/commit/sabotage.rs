@@ -52,6 +52,8 @@ pub enum Sabotage {
     SnapshotIgnored,
     /// The gap of a hop is one block, and nothing is saved.
     GapTooSmall,
+    /// A step is written before the one in front of it is durable, whatever they read.
+    RunsAhead,
     /// A replacement takes the name before it is synced.
     RenameBeforeSync,
     /// The directory is not synced after a replacement took the name.
@@ -60,7 +62,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -86,6 +88,7 @@ impl Sabotage {
         Self::ShiftRepeated,
         Self::SnapshotIgnored,
         Self::GapTooSmall,
+        Self::RunsAhead,
         Self::RenameBeforeSync,
         Self::NoDirectorySyncAfterRename,
     ];

@@ -336,6 +336,8 @@ impl StorageFile for SimulatedFile {
     fn start_writing(&self, _offset: u64, _len: u64) {}
 
     fn will_read(&self, _offset: u64, _len: u64) {}
+
+    fn will_not_read(&self, _offset: u64, _len: u64) {}
 }
 
 impl Storage for SimulatedStorage {
