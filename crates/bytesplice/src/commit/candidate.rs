@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::engine::total;
 use super::journal::{Layout, TRIAL_BLOCKS};
 use super::plan::{Geometry, Plan};
 use super::program::{Program, Subject};
@@ -137,7 +138,7 @@ impl Subject<'_> {
         let slots = if program.snapshot { [program.old_len, 0] } else { [slot; 2] };
         let layout = Layout::new(page, plan.runs.len() as u64, plan.literal_len, slots);
         let steps = program.step_count();
-        let shared = if program.snapshot { plan.bytes_shareable(block) } else { 0 };
+        let shared = if program.snapshot { total(&plan.shareable(block)) } else { 0 };
         let written = plan.bytes_to_write() - shared;
         let journal = layout.map_or(u64::MAX, |layout| layout.saved[0]);
         let journaled = journal.saturating_add(saved_in_all + (steps + 1) * page);

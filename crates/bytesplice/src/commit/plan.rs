@@ -202,10 +202,10 @@ impl Plan {
         self.written_runs().map(|run| run.len).sum()
     }
 
-    /// Bytes that need not be written where blocks can be shared.
-    pub fn bytes_shareable(&self, block: u64) -> u64 {
+    /// What need not be written where blocks can be shared, ascending.
+    pub fn shareable(&self, block: u64) -> Vec<Range<u64>> {
         let shareable = self.runs.iter().filter_map(|run| run.shareable(&(0..u64::MAX), block));
-        shareable.map(|(range, _)| range.end - range.start).sum()
+        shareable.map(|(range, _)| range).collect()
     }
 
     /// Bytes read from the old file.

@@ -1,9 +1,15 @@
+use std::ops::Range;
+
+use super::engine::total;
 use super::part::{self, Part, Supply};
 use super::plan::{Geometry, Plan, Step};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
 use super::shift::{DataMap, Shift, ShiftKind};
 use crate::pieces::Piece;
+
+/// Where more is read than that, what is cached is of use.
+const READ_BEFORE: u64 = 1 << 20;
 
 /// Everything that a crash-safe commit does to the file, in order: shifts of extents, a plan of writes, shifts again.
 ///
@@ -74,6 +80,17 @@ impl Program {
             }
             _ => false,
         }
+    }
+
+    /// Of which bytes of the old file the cache will be of no use: shifting and sharing extents drops it, and takes longer
+    /// than dropping it beforehand, while the journal is being written. Nothing, if much of it is read before.
+    pub fn dropped(&self, block: u64) -> Vec<Range<u64>> {
+        if let Some(first) = self.opening.iter().map(|shift| shift.offset).min() {
+            return std::iter::once(first..self.old_len).collect();
+        }
+        let shared = if self.snapshot { self.plan.shareable(block) } else { Vec::new() };
+        let read = self.plan.bytes_kept().saturating_sub(total(&shared));
+        if read > READ_BEFORE { Vec::new() } else { shared }
     }
 
     /// Whether the old contents are the new ones.

@@ -71,9 +71,7 @@ impl<S: Storage> Saver<'_, S> {
             (program.step(number), program.closing.is_empty())
         {
             // The closing shift drops it anyhow, and takes the longer for it.
-            let target = self.storage.target();
-            let ranges = steps.iter().flat_map(|step| &step.ranges);
-            ranges.for_each(|range| target.will_not_read(range.start, range.end - range.start));
+            steps.iter().for_each(|step| self.storage.target().will_not_read(&step.ranges));
         }
         let (record, saved) = self.save(prepared, number + 1)?;
         self.write_record(prepared, record)?;

@@ -65,8 +65,8 @@ pub(crate) trait StorageFile {
     /// Tells the system that the range will be read soon. A hint: it cannot fail.
     fn will_read(&self, offset: u64, len: u64);
 
-    /// Tells the system that what is cached of the range may go, once it is on the disk. A hint: it cannot fail.
-    fn will_not_read(&self, offset: u64, len: u64);
+    /// Tells the system that what is cached of the ranges may go, where it is on the disk. A hint: it cannot fail.
+    fn will_not_read(&self, ranges: &[Range<u64>]);
 }
 
 /// A target file with its journal.

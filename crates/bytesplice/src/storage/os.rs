@@ -192,8 +192,13 @@ impl StorageFile for OsFile {
         advice::will_read(&self.file, offset, len);
     }
 
-    fn will_not_read(&self, offset: u64, len: u64) {
-        advice::forget_cached(&self.file, offset, NonZeroU64::new(len));
+    fn will_not_read(&self, ranges: &[Range<u64>]) {
+        for range in ranges {
+            let len = NonZeroU64::new(range.end.saturating_sub(range.start));
+            if len.is_some() {
+                advice::forget_cached(&self.file, range.start, len);
+            }
+        }
     }
 }
 

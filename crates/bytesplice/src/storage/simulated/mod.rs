@@ -337,7 +337,7 @@ impl StorageFile for SimulatedFile {
 
     fn will_read(&self, _offset: u64, _len: u64) {}
 
-    fn will_not_read(&self, _offset: u64, _len: u64) {}
+    fn will_not_read(&self, _ranges: &[Range<u64>]) {}
 }
 
 impl Storage for SimulatedStorage {
