@@ -21,6 +21,10 @@
 //! Invariant: no block is overwritten while it is a source of a step at or after the durable record, unless its old
 //! image is durable in that step's slot. Every step before the durable record is final and durable.
 //!
+//! Running ahead: step k + 1 is written while step k becomes durable, if it overwrites nothing that either of them reads
+//! (`Plan::may_overlap`). Record k + 1 is written behind step k's sync as always, and the invariant holds: both steps can
+//! still be done again. Recovery need not know, for what it finds of step k + 1 it never reads.
+//!
 //! Why two slots: while record k is written, record k − 1 is in the other slot, and its step is done and durable;
 //! should record k be torn, doing step k − 1 again writes the same bytes.
 //!
@@ -211,6 +215,8 @@ impl<'a, S: Storage> Engine<'a, S> {
             literals: &literals,
             saved: saved.map(|ranges| SavedBlocks { journal, start, ranges }),
             snapshot: program.snapshot.then_some(Snapshot { journal, start }),
+            // Both cores have enough to do: what is saved for the next step is copied meanwhile.
+            reads_ahead: false,
         };
         let longest = steps.iter().map(|step| total(&step.ranges)).max();
         let mut buffer = self.saver().buffer(longest.unwrap_or(0));

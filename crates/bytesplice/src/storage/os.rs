@@ -200,6 +200,10 @@ impl StorageFile for OsFile {
             }
         }
     }
+
+    fn waits_for_disk(&self) -> bool {
+        self.synced
+    }
 }
 
 impl Storage for OsStorage {
