@@ -3,7 +3,6 @@
 //!
 //! The expected contents come from the edits by `Vec<u8>`, never from the plan.
 
-use std::cell::RefCell;
 use std::io;
 use std::ops::{AddAssign, Range};
 
@@ -444,8 +443,7 @@ impl Edits {
         if program.is_nothing() {
             return Ok(());
         }
-        let sources =
-            Memory { original: RefCell::new(seen.contents().to_vec()), added: &self.added };
+        let sources = Memory { original: seen.contents().to_vec(), added: &self.added };
         let literals = PieceLiterals::new(&literals, &sources);
         Engine { storage, geometry, watch: Watch::new(&mut |_| {}) }.commit(
             &program,
@@ -458,7 +456,7 @@ impl Edits {
 
 /// The sources of the edits, in memory.
 struct Memory<'a> {
-    original: RefCell<Vec<u8>>,
+    original: Vec<u8>,
     added: &'a [u8],
 }
 
@@ -466,7 +464,7 @@ impl Sources for Memory<'_> {
     fn read_exact_at(&self, source: Source, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let range = offset as usize..offset as usize + buffer.len();
         match source {
-            Source::Original => buffer.copy_from_slice(&self.original.borrow()[range]),
+            Source::Original => buffer.copy_from_slice(&self.original[range]),
             Source::Added => buffer.copy_from_slice(&self.added[range]),
             Source::File(_) => return Err(io::ErrorKind::NotFound.into()),
             Source::Fill(byte) => buffer.fill(byte),

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::engine::total;
 use super::journal::{Layout, TRIAL_BLOCKS};
 use super::plan::{Geometry, Plan};
 use super::program::{Program, Subject};
@@ -137,10 +138,12 @@ impl Subject<'_> {
         let slots = if program.snapshot { [program.old_len, 0] } else { [slot; 2] };
         let layout = Layout::new(page, plan.runs.len() as u64, plan.literal_len, slots);
         let steps = program.step_count();
-        let shared = if program.snapshot { plan.bytes_shareable(block) } else { 0 };
+        let shared = if program.snapshot { total(&plan.shareable(block)) } else { 0 };
         let written = plan.bytes_to_write() - shared;
         let journal = layout.map_or(u64::MAX, |layout| layout.saved[0]);
-        let journaled = journal.saturating_add(saved_in_all + (steps + 1) * page);
+        // The slots are written twice: once in advance, so that there is room for what will be saved in them.
+        let in_advance = if program.snapshot { 0 } else { 2 * slot };
+        let journaled = journal.saturating_add(in_advance + saved_in_all + (steps + 1) * page);
         let gap: u64 = program.closing.iter().map(|shift| shift.len).sum();
         let is_insertion = |shift: &&Shift| shift.kind == ShiftKind::Insert;
         let inserted: u64 =
@@ -168,7 +171,9 @@ impl Subject<'_> {
             steps,
             ..StrategyCost::nothing(strategy)
         };
-        let moved_by_shifts = if shifts > 0 { self.old_len } else { 0 };
+        let first_shift =
+            program.opening.iter().chain(&program.closing).map(|shift| shift.offset).min();
+        let moved_by_shifts = first_shift.map_or(0, |offset| self.data.len_from(offset));
         cost.estimate = estimate(&cost, surroundings)
             + Duration::from_secs_f64(
                 shifts as f64 * SHIFT

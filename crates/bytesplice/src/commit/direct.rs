@@ -25,8 +25,16 @@ pub(crate) fn commit<S: Storage>(
         plan.steps.iter().flat_map(|step| &step.ranges).map(|range| range.end - range.start).max();
     let len = longest.unwrap_or(0).next_multiple_of(geometry.block).min(geometry.buffer);
     let mut buffer = Buffer::new(len as usize);
-    let payload =
-        Payload { plan, block: geometry.block, target, literals, saved: None, snapshot: None };
+    let payload = Payload {
+        plan,
+        block: geometry.block,
+        target,
+        literals,
+        saved: None,
+        snapshot: None,
+        // Else the disk is what takes the time.
+        reads_ahead: !target.waits_for_disk(),
+    };
     let damaged = |failure: Failure| failure.at(Stage::Damaged);
     for step in &plan.steps {
         for range in &step.ranges {

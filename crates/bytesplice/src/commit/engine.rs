@@ -21,26 +21,28 @@
 //! Invariant: no block is overwritten while it is a source of a step at or after the durable record, unless its old
 //! image is durable in that step's slot. Every step before the durable record is final and durable.
 //!
+//! Running ahead: step k + 1 is written while step k becomes durable, if it overwrites nothing that either of them reads
+//! (`Plan::may_overlap`). Record k + 1 is written behind step k's sync as always, and the invariant holds: both steps can
+//! still be done again. Recovery need not know, for what it finds of step k + 1 it never reads.
+//!
 //! Why two slots: while record k is written, record k − 1 is in the other slot, and its step is done and durable;
 //! should record k be torn, doing step k − 1 again writes the same bytes.
 //!
 //! Why END always, and before the mark goes: a journal with END beside an unmarked inode belongs to a commit that
 //! was finished, and whatever the file holds now is newer. It is removed and not obeyed.
 
-use std::io;
 use std::ops::Range;
 
 use super::failure::{Attempt, Failure, Object, Stage};
-use super::journal::{self, Header, Layout, Record, TRIAL_BLOCKS};
+use super::journal::{Header, Layout, Record};
 use super::payload::{JournaledLiterals, Literals, Payload, SavedBlocks, Snapshot};
-use super::plan::{Geometry, Origin};
+use super::plan::Geometry;
 use super::program::{Program, ProgramStep};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
 use super::saving::Saver;
 use super::shift::{Shift, ShiftKind};
 use super::watch::Watch;
-use crate::storage::extents::is_refusal;
 use crate::storage::{Storage, StorageFile};
 
 /// Carries a program out on a storage.
@@ -75,231 +77,19 @@ impl<'a, S: Storage> Engine<'a, S> {
         nonce: u64,
         check: Check<'_>,
     ) -> Result<(), Failure> {
-        check().map_err(|error| Failure::Changed(Box::new(error)))?;
-        self.watch.check().map_err(|failure| failure.at(Stage::Unchanged))?;
-        let journal = self
-            .storage
-            .create_journal()
-            .attempt(Object::Journal, "create", 0, 0)
-            .map_err(|failure| failure.at(Stage::Unchanged))?;
-        let (mut prepared, first) = match self.prepare(journal, program, literals, nonce, check) {
-            Ok(prepared) => prepared,
-            // The target was not touched.
-            Err(failure) => return Err(after_cleaning(failure, self.drop_journal())),
+        let dropped = program.dropped(self.geometry.block);
+        let (prepared, first) = if dropped.is_empty() {
+            self.prepare(program, literals, nonce, check)?
+        } else {
+            let target = self.storage.target();
+            let drop_cached = || target.will_not_read(&dropped);
+            self.storage.both(|| self.prepare(program, literals, nonce, check), drop_cached).0?
         };
-        let ready = self.mark_and_grow(&mut prepared).and_then(|()| self.watch.pass_commit_point());
-        if let Err(failure) = ready {
-            return Err(after_cleaning(failure, self.roll_back(&prepared.header)));
-        }
-
         // From here on a failure leaves the journal: only recovery knows whether the record became durable.
         if let Some(record) = first {
-            self.run_steps(&prepared, Record { marked: prepared.marked, ..record })?;
+            self.run_steps(&prepared, record)?;
         }
         self.finish(&prepared)
-    }
-
-    /// Phase 1: nothing that the old contents need is touched.
-    fn prepare<'p>(
-        &mut self,
-        journal: S::File,
-        program: &'p Program,
-        literals: &impl Literals,
-        nonce: u64,
-        check: Check<'_>,
-    ) -> Result<(Prepared<'p, S::File>, Option<Record>), Failure> {
-        #[allow(unused_mut, reason = "a sabotage changes it")]
-        let mut prepared = self.write_journal(journal, program, literals, nonce)?;
-        if program.snapshot {
-            self.take_snapshot(&prepared)?;
-        }
-        let first = if program.step_count() == 0 { None } else { Some(self.save(&prepared, 0)?) };
-        #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::MarkBeforeJournal) {
-            self.mark_and_grow(&mut prepared)?;
-        }
-        prepared.journal.sync_all().attempt(Object::Journal, "sync", 0, prepared.layout.len)?;
-        self.storage.sync_directory().attempt(Object::Directory, "sync", 0, 0)?;
-        // Writing the journal may have taken long.
-        check().map_err(|error| Failure::Changed(Box::new(error)))?;
-        Ok((prepared, first))
-    }
-
-    /// Shares all blocks of the old file with the journal.
-    fn take_snapshot(&self, prepared: &Prepared<'_, S::File>) -> Result<(), Failure> {
-        let (old, start) = (0..prepared.header.old_len, prepared.layout.saved[0]);
-        let journal = &prepared.journal;
-        let shared = if old.is_empty() {
-            Ok(())
-        } else {
-            journal.share(self.storage.target(), old.clone(), start)
-        };
-        refusable(
-            shared.and_then(|()| journal.set_len(prepared.layout.len)),
-            Object::Target,
-            "share the blocks of",
-            old,
-        )
-    }
-
-    /// Writes everything that recovery will need, but no record.
-    fn write_journal<'p>(
-        &mut self,
-        journal: S::File,
-        program: &'p Program,
-        literals: &impl Literals,
-        nonce: u64,
-    ) -> Result<Prepared<'p, S::File>, Failure> {
-        let plan = &program.plan;
-        let runs = journal::encode_program(program);
-        let padding = runs.len().next_multiple_of(self.geometry.page as usize) - runs.len();
-        let mut slot_len = if program.snapshot { 0 } else { plan.slot_len(self.geometry.block) };
-        if program.shifts() {
-            let data = self.storage.target().data_ranges(0);
-            let data = data.attempt(Object::Target, "list the holes of", 0, program.old_len)?;
-            slot_len = slot_len.max(map_room(program, data.len()));
-        }
-        let mut header = Header {
-            nonce,
-            inode: self.storage.target().inode().attempt(Object::Target, "identify", 0, 0)?,
-            journal: Header::fold(journal.inode().attempt(Object::Journal, "identify", 0, 0)?),
-            old_len: program.old_len,
-            new_len: program.new_len,
-            working_len: program.working_len(),
-            final_len: program.final_len(),
-            block: self.geometry.block,
-            chunk: program.chunk,
-            longest_step: program.longest_step,
-            run_count: plan.runs.len() as u64,
-            literal_len: plan.literal_len,
-            slot_len,
-            step_count: program.step_count(),
-            opening_count: program.opening.len() as u64,
-            closing_count: program.closing.len() as u64,
-            snapshot: program.snapshot,
-            runs_crc: crc32fast::hash(&runs),
-            literals_crc: 0,
-        };
-        let page = self.geometry.page;
-        let Some(layout) = header.layout(page) else {
-            return Err(io::Error::from(io::ErrorKind::FileTooLarge)).attempt(
-                Object::Journal,
-                "lengthen",
-                0,
-                plan.literal_len,
-            );
-        };
-        // Written in advance to the last byte: the commit itself must not run out of space.
-        let mut buffer = self.saver().buffer(layout.len);
-        let mut position = 0;
-        while position < layout.runs {
-            let zeros = &buffer[..page as usize];
-            journal.write_all_at(zeros, position).attempt(
-                Object::Journal,
-                "write",
-                position,
-                page,
-            )?;
-            position += page;
-        }
-        journal.write_all_at(&runs, layout.runs).attempt(
-            Object::Journal,
-            "write",
-            layout.runs,
-            runs.len() as u64,
-        )?;
-        let padding = &buffer[..padding];
-        journal.write_all_at(padding, layout.runs + runs.len() as u64).attempt(
-            Object::Journal,
-            "write",
-            layout.runs,
-            padding.len() as u64,
-        )?;
-        let mut crc = crc32fast::Hasher::new();
-        let mut offset = 0;
-        while offset < plan.literal_len {
-            let len = (plan.literal_len - offset).min(buffer.len() as u64);
-            let part = &mut buffer[..len as usize];
-            literals.read_exact_at(part, offset).attempt(
-                Object::Literals,
-                "read new bytes",
-                offset,
-                len,
-            )?;
-            crc.update(part);
-            let place = layout.literals + offset;
-            journal.write_all_at(part, place).attempt(Object::Journal, "write", place, len)?;
-            self.watch.advance(len)?;
-            offset += len;
-        }
-        header.literals_crc = crc.finalize();
-        buffer.fill(0);
-        let end = if program.snapshot { layout.saved[0] } else { layout.len };
-        let mut position = layout.literals + plan.literal_len;
-        while position < end {
-            let len = (end - position).min(buffer.len() as u64);
-            journal.write_all_at(&buffer[..len as usize], position).attempt(
-                Object::Journal,
-                "write",
-                position,
-                len,
-            )?;
-            position += len;
-        }
-        header.write(&journal, page).attempt(Object::Journal, "write", 0, page)?;
-        Ok(Prepared { journal, header, layout, program, marked: false })
-    }
-
-    /// Phase 2: marks the inode and gives the file its working length.
-    fn mark_and_grow(&self, prepared: &mut Prepared<'_, S::File>) -> Result<(), Failure> {
-        let program = prepared.program;
-        let target = self.storage.target();
-        prepared.marked = self.storage.set_mark(prepared.header.nonce).attempt(
-            Object::Target,
-            "mark the inode of",
-            0,
-            0,
-        )?;
-        // After opening shifts other blocks are there to be written.
-        let to_reserve =
-            if program.opening.is_empty() { program.plan.ranges_to_write() } else { Vec::new() };
-        for range in to_reserve {
-            let len = range.end - range.start;
-            self.storage.reserve(range.start, len).attempt(
-                Object::Target,
-                "reserve space in",
-                range.start,
-                len,
-            )?;
-        }
-        if let Some(len) = program.grown_len()
-            && !self.grows_late()
-        {
-            target.set_len(len).attempt(
-                Object::Target,
-                "lengthen",
-                program.old_len,
-                len - program.old_len,
-            )?;
-        }
-        if program.shifts() {
-            self.try_shifts(program)?;
-        }
-        target.sync_all().attempt(Object::Target, "sync", 0, program.working_len())
-    }
-
-    /// Shifts a block to and fro behind the end of the file: this very file must not refuse it later.
-    fn try_shifts(&self, program: &Program) -> Result<(), Failure> {
-        let block = self.geometry.block;
-        let target = self.storage.target();
-        let len = program.grown_len().unwrap_or(program.old_len);
-        let offset = journal::trial_offset(len, block);
-        let outcome = target
-            .set_len(offset + TRIAL_BLOCKS * block)
-            .and_then(|()| target.insert_range(offset, block))
-            .and_then(|()| target.collapse_range(offset, block))
-            .and_then(|()| target.set_len(len));
-        refusable(outcome, Object::Target, "shift the extents of", offset..offset + block)
     }
 
     /// Takes back what was prepared. The mark must be durably gone before the journal is.
@@ -333,33 +123,55 @@ impl<'a, S: Storage> Engine<'a, S> {
         mut record: Record,
     ) -> Result<(), Failure> {
         let program = prepared.program;
+        let geometry = Geometry { block: prepared.header.block, ..self.geometry };
+        let (storage, saver) = (self.storage, self.saver());
+        saver.write_record(prepared, record)?;
+        // Whether the step of the record, which is durable, is written already.
+        let mut written = false;
         loop {
-            self.write_record(prepared, record)?;
             let (number, next) = (record.step, record.step + 1);
+            if program.runs_ahead(next, geometry) {
+                if !written {
+                    self.write_step(prepared, number, None)?;
+                }
+                let (ahead, settled) = storage.both(
+                    || self.write_step(prepared, next, None),
+                    || saver.settle(prepared, number),
+                );
+                ahead?;
+                let saved;
+                (record, saved) = settled?;
+                self.watch.advance(saved)?;
+                written = true;
+                continue;
+            }
+            let mut finish_step = || {
+                if !written {
+                    self.write_step(prepared, number, None)?;
+                }
+                saver.sync_step(prepared, number)
+            };
             // Once record k is durable the other slot is free, and step k overwrites nothing that step k + 1 reads. What a
             // shift saves, or comes after, is only there when the step before is done.
             let independent = [number, next]
                 .map(|step| program.step(step))
                 .iter()
                 .all(|step| matches!(step, Some(ProgramStep::Write(_))));
-            let saved = if independent {
-                let saver = self.saver();
-                let storage = self.storage;
-                let (written, saved) = storage.both(
-                    || self.write_step(prepared, number, None),
-                    || saver.save(prepared, next),
-                );
-                written?;
+            let saved;
+            (record, saved) = if independent {
+                let (done, saved) = storage.both(finish_step, || saver.save(prepared, next));
+                done?;
                 saved?
             } else {
-                self.write_step(prepared, number, None)?;
+                finish_step()?;
                 if next == program.step_count() {
                     return Ok(());
                 }
-                self.saver().save(prepared, next)?
+                saver.save(prepared, next)?
             };
-            self.watch.advance(saved.1)?;
-            record = saved.0;
+            self.watch.advance(saved)?;
+            saver.write_record(prepared, record)?;
+            written = false;
         }
     }
 
@@ -378,20 +190,7 @@ impl<'a, S: Storage> Engine<'a, S> {
         Saver { storage: self.storage, geometry: self.geometry }
     }
 
-    /// Makes the record durable, and with it everything that its step saved.
-    pub(super) fn write_record(
-        &self,
-        prepared: &Prepared<'_, S::File>,
-        record: Record,
-    ) -> Result<(), Failure> {
-        let page = self.geometry.page;
-        record
-            .write(&prepared.journal, prepared.header.nonce, self.saver().slot(record.step), page)
-            .attempt(Object::Journal, "write", page, page)?;
-        prepared.journal.sync_data().attempt(Object::Journal, "sync", 0, prepared.layout.len)
-    }
-
-    /// Carries a step out and makes it durable. What a broken step may have overwritten already is read from the blocks
+    /// Carries a step out, without making it durable. What a broken step may have overwritten already is read from the blocks
     /// that it `saved`.
     pub(super) fn write_step(
         &mut self,
@@ -403,10 +202,7 @@ impl<'a, S: Storage> Engine<'a, S> {
         let target = self.storage.target();
         let steps = match program.step(number) {
             Some(ProgramStep::Write(steps)) => steps,
-            Some(ProgramStep::Shift { shift, .. }) => {
-                self.shift(shift)?;
-                return target.sync_all().attempt(Object::Target, "sync", 0, program.working_len());
-            }
+            Some(ProgramStep::Shift { shift, .. }) => return self.shift(shift),
             None => return Ok(()),
         };
         let working_len = program.working_len();
@@ -424,6 +220,8 @@ impl<'a, S: Storage> Engine<'a, S> {
             literals: &literals,
             saved: saved.map(|ranges| SavedBlocks { journal, start, ranges }),
             snapshot: program.snapshot.then_some(Snapshot { journal, start }),
+            // Both cores have enough to do: what is saved for the next step is copied meanwhile.
+            reads_ahead: false,
         };
         let longest = steps.iter().map(|step| total(&step.ranges)).max();
         let mut buffer = self.saver().buffer(longest.unwrap_or(0));
@@ -431,7 +229,7 @@ impl<'a, S: Storage> Engine<'a, S> {
         for step in steps {
             payload.write(step, &mut buffer, &mut |bytes| watch.advance(bytes))?;
         }
-        target.sync_data().attempt(Object::Target, "sync", 0, program.working_len())
+        Ok(())
     }
 
     /// Shifts extents.
@@ -463,7 +261,7 @@ impl<'a, S: Storage> Engine<'a, S> {
             )?;
             self.storage.target().sync_all().attempt(Object::Target, "sync", 0, 0)?;
         }
-        self.write_record(prepared, end)?;
+        self.saver().write_record(prepared, end)?;
         self.close(&prepared.header)
     }
 
@@ -492,43 +290,6 @@ impl<'a, S: Storage> Engine<'a, S> {
         self.storage.remove_journal().attempt(Object::Journal, "remove", 0, 0)?;
         self.storage.sync_directory().attempt(Object::Directory, "sync", 0, 0)
     }
-
-    fn grows_late(&self) -> bool {
-        #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::GrowLate) {
-            return true;
-        }
-        false
-    }
-}
-
-/// A failure before the commit point, after the attempt to leave no trace of it.
-fn after_cleaning(failure: Failure, cleaned: Result<(), Failure>) -> Failure {
-    match cleaned {
-        Ok(()) => failure.at(Stage::Unchanged),
-        Err(_) => failure.at(Stage::Recoverable),
-    }
-}
-
-/// A refusal by the file system before the commit point is no failure of the file: another strategy may do.
-fn refusable(
-    outcome: io::Result<()>,
-    object: Object,
-    operation: &'static str,
-    range: Range<u64>,
-) -> Result<(), Failure> {
-    let refused = outcome.as_ref().is_err_and(is_refusal);
-    match outcome.attempt(object, operation, range.start, range.end - range.start) {
-        Err(Failure::Io(failure)) if refused => Err(Failure::Unsupported(failure)),
-        outcome => outcome,
-    }
-}
-
-/// Room for the map of a file that has so many ranges of data now: every shift and every hole adds one at most.
-fn map_room(program: &Program, data_ranges: usize) -> u64 {
-    let holes = program.plan.runs.iter().filter(|run| run.origin == Origin::Hole).count();
-    let shifts = program.opening.len() + program.closing.len();
-    journal::map_len(data_ranges + holes + shifts + 16)
 }
 
 /// Number of bytes in all ranges.

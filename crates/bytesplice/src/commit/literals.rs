@@ -4,7 +4,7 @@ use super::payload::Literals;
 use crate::pieces::{Piece, Source};
 
 /// Reads bytes of any source of pieces.
-pub(crate) trait Sources {
+pub(crate) trait Sources: Sync {
     /// Fills the buffer from `offset` of `source` on. A fill has no offsets.
     fn read_exact_at(&self, source: Source, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }

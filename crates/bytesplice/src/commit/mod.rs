@@ -14,6 +14,7 @@ pub(crate) mod order;
 pub(crate) mod part;
 pub(crate) mod payload;
 pub(crate) mod plan;
+mod prepare;
 pub(crate) mod program;
 pub(crate) mod recover;
 pub(crate) mod replace;

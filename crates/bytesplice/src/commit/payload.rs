@@ -1,5 +1,7 @@
 use std::io;
 use std::ops::Range;
+use std::sync::mpsc::channel;
+use std::thread;
 
 use super::failure::{Attempt, Failure, Object};
 use super::order::Class;
@@ -7,7 +9,7 @@ use super::plan::{Origin, Plan, Step};
 use crate::storage::StorageFile;
 
 /// The new bytes of a plan, one after the other.
-pub(crate) trait Literals {
+pub(crate) trait Literals: Sync {
     /// Fills the buffer from `offset` on.
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
 }
@@ -44,6 +46,11 @@ pub(crate) struct Snapshot<'a, F> {
     pub start: u64,
 }
 
+/// Shorter ranges are not worth a thread that reads ahead.
+const WORTH_A_THREAD: u64 = 4 << 20;
+/// Parts of the buffer that take turns being read and written.
+const TURNS: u64 = 4;
+
 /// What the blocks of a step will hold, from wherever it can be read right now.
 pub(crate) struct Payload<'a, F, L> {
     /// The plan.
@@ -58,6 +65,8 @@ pub(crate) struct Payload<'a, F, L> {
     pub saved: Option<SavedBlocks<'a, F>>,
     /// Whole blocks that move by whole blocks are shared with it instead of written.
     pub snapshot: Option<Snapshot<'a, F>>,
+    /// Whether a thread reads what is written next, which costs a second core.
+    pub reads_ahead: bool,
 }
 
 /// How a stretch of a step gets its contents.
@@ -149,23 +158,59 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
         buffer: &mut [u8],
         written: &mut dyn FnMut(u64) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let longest = buffer.len() as u64;
-        let count = (range.end - range.start).div_ceil(longest);
-        for number in 0..count {
-            let number = if descending { count - 1 - number } else { number };
-            let start = range.start + number * longest;
-            let part = start..(start + longest).min(range.end);
+        let turn = buffer.len() as u64 / TURNS / self.block * self.block;
+        let long = turn > 0 && range.end - range.start >= WORTH_A_THREAD;
+        if long && self.reads_ahead {
+            let buffers = buffer.chunks_exact_mut(turn as usize);
+            return self.write_reading_ahead(parts(&range, descending, turn), buffers, written);
+        }
+        for part in parts(&range, descending, buffer.len() as u64) {
             let buffer = &mut buffer[..(part.end - part.start) as usize];
             self.gather(part.clone(), buffer)?;
-            self.target.write_all_at(buffer, part.start).attempt(
-                Object::Target,
-                "write",
-                part.start,
-                buffer.len() as u64,
-            )?;
-            self.target.start_writing(part.start, buffer.len() as u64);
+            self.write_part(buffer, part.start)?;
             written(buffer.len() as u64)?;
         }
+        Ok(())
+    }
+
+    /// Writes the parts while a thread reads the next ones into the buffers that are free. What is read early is as it
+    /// was: no part overwrites what a later one reads.
+    fn write_reading_ahead<'b>(
+        &self,
+        parts: impl Iterator<Item = Range<u64>> + Send,
+        buffers: impl Iterator<Item = &'b mut [u8]>,
+        written: &mut dyn FnMut(u64) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        thread::scope(|scope| {
+            let (give_back, free) = channel();
+            let (hand_over, filled) = channel();
+            // Either end stops when the other one has; nothing that is sent then is missed.
+            buffers.for_each(|buffer| drop(give_back.send(buffer)));
+            scope.spawn(move || {
+                for part in parts {
+                    let Ok(buffer) = free.recv() else { return };
+                    let len = (part.end - part.start) as usize;
+                    let gathered = self.gather(part.clone(), &mut buffer[..len]);
+                    if hand_over.send((part, buffer, gathered)).is_err() {
+                        return;
+                    }
+                }
+            });
+            for (part, buffer, gathered) in filled {
+                gathered?;
+                let len = part.end - part.start;
+                self.write_part(&buffer[..len as usize], part.start)?;
+                written(len)?;
+                drop(give_back.send(buffer));
+            }
+            Ok(())
+        })
+    }
+
+    fn write_part(&self, bytes: &[u8], offset: u64) -> Result<(), Failure> {
+        let len = bytes.len() as u64;
+        self.target.write_all_at(bytes, offset).attempt(Object::Target, "write", offset, len)?;
+        self.target.start_writing(offset, len);
         Ok(())
     }
 
@@ -229,4 +274,19 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
         }
         Ok(())
     }
+}
+
+/// A range in parts of `longest` bytes, in the order of writing.
+fn parts(
+    range: &Range<u64>,
+    descending: bool,
+    longest: u64,
+) -> impl Iterator<Item = Range<u64>> + Send + use<> {
+    let Range { start, end } = *range;
+    let count = (end - start).div_ceil(longest);
+    (0..count).map(move |number| {
+        let number = if descending { count - 1 - number } else { number };
+        let start = start + number * longest;
+        start..(start + longest).min(end)
+    })
 }

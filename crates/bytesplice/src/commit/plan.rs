@@ -202,10 +202,10 @@ impl Plan {
         self.written_runs().map(|run| run.len).sum()
     }
 
-    /// Bytes that need not be written where blocks can be shared.
-    pub fn bytes_shareable(&self, block: u64) -> u64 {
+    /// What need not be written where blocks can be shared, ascending.
+    pub fn shareable(&self, block: u64) -> Vec<Range<u64>> {
         let shareable = self.runs.iter().filter_map(|run| run.shareable(&(0..u64::MAX), block));
-        shareable.map(|(range, _)| range.end - range.start).sum()
+        shareable.map(|(range, _)| range).collect()
     }
 
     /// Bytes read from the old file.
@@ -254,6 +254,20 @@ impl Plan {
         let first = self.runs.partition_point(|run| run.end() <= range.start);
         let count = self.runs[first..].partition_point(|run| run.destination < range.end);
         &self.runs[first..first + count]
+    }
+
+    /// Whether `next` may be written while `step`, the one before it, is not durable: it overwrites nothing that either of
+    /// them reads, so that both can be done again. O(runs in the steps).
+    pub fn may_overlap(&self, step: &Step, next: &Step, block: u64) -> bool {
+        let [reads, next_reads] = [step, next].map(|step| self.reads(step, block));
+        // The last block may be torn behind the end of the new file, too.
+        let overwrites = |source: &Range<u64>| {
+            next.ranges
+                .iter()
+                .any(|range| range.start < source.end && source.start < block_end(range.end, block))
+        };
+        next_reads.overwritten.is_empty()
+            && !reads.untouched.iter().chain(&reads.overwritten).any(overwrites)
     }
 
     /// What a step reads from the old file. O(runs in the step).

@@ -1,9 +1,15 @@
+use std::ops::Range;
+
+use super::engine::total;
 use super::part::{self, Part, Supply};
 use super::plan::{Geometry, Plan, Step};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
 use super::shift::{DataMap, Shift, ShiftKind};
 use crate::pieces::Piece;
+
+/// Where more is read than that, what is cached is of use.
+const READ_BEFORE: u64 = 1 << 20;
 
 /// Everything that a crash-safe commit does to the file, in order: shifts of extents, a plan of writes, shifts again.
 ///
@@ -57,6 +63,34 @@ impl Program {
         let shift = *self.closing.get(number)?;
         let len_before = lengths(self.working_len(), &self.closing[..number]);
         Some(ProgramStep::Shift { shift, len_before })
+    }
+
+    /// Whether the step of this number may be written while the one before it is not durable, though that one's record is.
+    pub fn runs_ahead(&self, number: u64, geometry: Geometry) -> bool {
+        let Some(before) = number.checked_sub(1) else { return false };
+        match (self.step(before), self.step(number)) {
+            (Some(ProgramStep::Write([step])), Some(ProgramStep::Write([next])))
+                if !self.snapshot =>
+            {
+                #[cfg(any(test, feature = "simulation"))]
+                if geometry.sabotage == Some(Sabotage::RunsAhead) {
+                    return true;
+                }
+                self.plan.may_overlap(step, next, geometry.block)
+            }
+            _ => false,
+        }
+    }
+
+    /// Of which bytes of the old file the cache will be of no use: shifting and sharing extents drops it, and takes longer
+    /// than dropping it beforehand, while the journal is being written. Nothing, if much of it is read before.
+    pub fn dropped(&self, block: u64) -> Vec<Range<u64>> {
+        if let Some(first) = self.opening.iter().map(|shift| shift.offset).min() {
+            return std::iter::once(first..self.old_len).collect();
+        }
+        let shared = if self.snapshot { self.plan.shareable(block) } else { Vec::new() };
+        let read = self.plan.bytes_kept().saturating_sub(total(&shared));
+        if read > READ_BEFORE { Vec::new() } else { shared }
     }
 
     /// Whether the old contents are the new ones.
@@ -149,8 +183,8 @@ impl Subject<'_> {
     }
 
     /// The hop: everything behind the first byte that moves goes right by a gap more than it should, so far that no step
-    /// overwrites what it reads, and a collapse closes the gap. None if too little moves, or if bytes move left so far
-    /// that they need no gap.
+    /// overwrites what it or the one before it reads, and a collapse closes the gap. None if too little moves, or if bytes
+    /// move left so far that they need no gap.
     pub fn by_hop(&self) -> Option<(Program, Vec<Piece>)> {
         let Geometry { block, chunk, .. } = self.geometry;
         let parts = part::in_place(self.pieces);
@@ -168,9 +202,10 @@ impl Subject<'_> {
         if offset >= destination || furthest_left > chunk {
             return None;
         }
-        // A step of a chunk then ends before the first byte that it reads.
+        // Two steps of a chunk then end before the first byte that they read.
+        let longest = (2 * chunk).min(destination - offset);
         #[allow(unused_mut, reason = "a sabotage changes it")]
-        let mut len = (chunk + furthest_left).next_multiple_of(block);
+        let mut len = (longest + furthest_left).next_multiple_of(block);
         #[cfg(any(test, feature = "simulation"))]
         if self.geometry.sabotage == Some(Sabotage::GapTooSmall) {
             len = block;

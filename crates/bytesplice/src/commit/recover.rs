@@ -190,6 +190,7 @@ impl<S: Storage> Engine<'_, S> {
             _ => {
                 self.check_length(&prepared, step)?;
                 self.write_step(&prepared, step, Some(&resume.saved))?;
+                self.saver().sync_step(&prepared, step)?;
             }
         }
         if step + 1 < program.step_count() {

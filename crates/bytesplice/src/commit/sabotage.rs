@@ -58,6 +58,8 @@ pub enum Sabotage {
     NoSyncBeforeRecordsGo,
     /// The gap of a hop is one block, and nothing is saved.
     GapTooSmall,
+    /// A step is written before the one in front of it is durable, whatever they read.
+    RunsAhead,
     /// A replacement takes the name before it is synced.
     RenameBeforeSync,
     /// The directory is not synced after a replacement took the name.
@@ -66,7 +68,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -95,6 +97,7 @@ impl Sabotage {
         Self::AbortKeepsRecords,
         Self::NoSyncBeforeRecordsGo,
         Self::GapTooSmall,
+        Self::RunsAhead,
         Self::RenameBeforeSync,
         Self::NoDirectorySyncAfterRename,
     ];

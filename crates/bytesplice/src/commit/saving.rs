@@ -45,6 +45,49 @@ impl<S: Storage> Saver<'_, S> {
         }
     }
 
+    /// Makes the record durable, and with it everything that its step saved.
+    pub fn write_record(
+        &self,
+        prepared: &Prepared<'_, S::File>,
+        record: Record,
+    ) -> Result<(), Failure> {
+        let page = self.geometry.page;
+        record
+            .write(&prepared.journal, prepared.header.nonce, self.slot(record.step), page)
+            .attempt(Object::Journal, "write", page, page)?;
+        prepared.journal.sync_data().attempt(Object::Journal, "sync", 0, prepared.layout.len)
+    }
+
+    /// Makes a step durable that is written, and then the record of the next one. It gives that record, and how many bytes
+    /// were saved for it.
+    pub fn settle(
+        &self,
+        prepared: &Prepared<'_, S::File>,
+        number: u64,
+    ) -> Result<(Record, u64), Failure> {
+        self.sync_step(prepared, number)?;
+        let program = prepared.program;
+        if let (Some(ProgramStep::Write(steps)), false) =
+            (program.step(number), program.closing.is_empty())
+        {
+            // The closing shift drops it anyhow, and takes the longer for it.
+            steps.iter().for_each(|step| self.storage.target().will_not_read(&step.ranges));
+        }
+        let (record, saved) = self.save(prepared, number + 1)?;
+        self.write_record(prepared, record)?;
+        Ok((record, saved))
+    }
+
+    /// Makes a step durable that is carried out.
+    pub fn sync_step(&self, prepared: &Prepared<'_, S::File>, number: u64) -> Result<(), Failure> {
+        let target = self.storage.target();
+        let synced = match prepared.program.step(number) {
+            Some(ProgramStep::Write(_)) => target.sync_data(),
+            Some(ProgramStep::Shift { .. }) | None => target.sync_all(),
+        };
+        synced.attempt(Object::Target, "sync", 0, prepared.program.working_len())
+    }
+
     /// Copies the old blocks that a step both reads and writes into its slot; gives the checksums, and how
     /// many bytes were saved.
     fn save_blocks(

@@ -161,6 +161,11 @@ impl DataMap {
         map
     }
 
+    /// Bytes of data at or after `offset`.
+    pub fn len_from(&self, offset: u64) -> u64 {
+        self.0.iter().map(|range| range.end.saturating_sub(range.start.max(offset))).sum()
+    }
+
     /// The map after an insertion of a hole.
     pub fn with_gap(&self, offset: u64, len: u64) -> Self {
         let mut map = Self::default();

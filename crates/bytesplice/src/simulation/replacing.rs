@@ -107,7 +107,7 @@ impl Edits {
     ) -> Result<(), Failure> {
         let pieces: Vec<Piece> = self.tree.iter().collect();
         let seen = storage.seen();
-        let sources = Memory { original: seen.contents().to_vec().into(), added: &self.added };
+        let sources = Memory { original: seen.contents().to_vec(), added: &self.added };
         let replacement = SimulatedReplacement { storage, clones };
         let mut unwatched = |_| {};
         let watch = Watch::new(&mut unwatched);

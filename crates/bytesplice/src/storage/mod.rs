@@ -16,7 +16,7 @@ pub(crate) mod simulated;
 mod write_behind;
 
 /// A file that is read and written at offsets. Offsets and lengths are bytes.
-pub(crate) trait StorageFile {
+pub(crate) trait StorageFile: Sync {
     /// What stays the same for this inode over every remount and every write.
     fn inode(&self) -> io::Result<InodeIdentity>;
 
@@ -64,12 +64,18 @@ pub(crate) trait StorageFile {
 
     /// Tells the system that the range will be read soon. A hint: it cannot fail.
     fn will_read(&self, offset: u64, len: u64);
+
+    /// Tells the system that what is cached of the ranges may go, where it is on the disk. A hint: it cannot fail.
+    fn will_not_read(&self, ranges: &[Range<u64>]);
+
+    /// Whether the commit waits for the disk in the end, so that copying faster would gain nothing.
+    fn waits_for_disk(&self) -> bool;
 }
 
 /// A target file with its journal.
 pub(crate) trait Storage: Sync {
     /// Both the target and the journal.
-    type File: StorageFile + Sync;
+    type File: StorageFile;
 
     /// Does both, at the same time if that helps, in any order if not.
     fn both<A, B: Send>(&self, one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send)

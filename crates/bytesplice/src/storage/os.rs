@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -178,7 +179,7 @@ impl StorageFile for OsFile {
     }
 
     fn forget_cached(&self) {
-        advice::forget_cached(&self.file);
+        advice::forget_cached(&self.file, 0, None);
     }
 
     fn start_writing(&self, offset: u64, len: u64) {
@@ -189,6 +190,19 @@ impl StorageFile for OsFile {
 
     fn will_read(&self, offset: u64, len: u64) {
         advice::will_read(&self.file, offset, len);
+    }
+
+    fn will_not_read(&self, ranges: &[Range<u64>]) {
+        for range in ranges {
+            let len = NonZeroU64::new(range.end.saturating_sub(range.start));
+            if len.is_some() {
+                advice::forget_cached(&self.file, range.start, len);
+            }
+        }
+    }
+
+    fn waits_for_disk(&self) -> bool {
+        self.synced
     }
 }
 
@@ -384,8 +398,9 @@ mod advice {
         }
     }
 
-    pub fn forget_cached(file: &File) {
-        let _ = fadvise(file, 0, None, Advice::DontNeed);
+    /// Without a length: up to the end.
+    pub fn forget_cached(file: &File, offset: u64, len: Option<NonZeroU64>) {
+        let _ = fadvise(file, offset, len, Advice::DontNeed);
     }
 
     pub fn will_read(file: &File, offset: u64, len: u64) {
@@ -397,12 +412,13 @@ mod advice {
 mod advice {
     use std::fs::File;
     use std::io;
+    use std::num::NonZeroU64;
 
     pub fn reserve(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
         Ok(())
     }
 
-    pub fn forget_cached(_file: &File) {}
+    pub fn forget_cached(_file: &File, _offset: u64, _len: Option<NonZeroU64>) {}
 
     pub fn will_read(_file: &File, _offset: u64, _len: u64) {}
 }

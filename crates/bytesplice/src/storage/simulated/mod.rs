@@ -365,6 +365,12 @@ impl StorageFile for SimulatedFile {
     fn start_writing(&self, _offset: u64, _len: u64) {}
 
     fn will_read(&self, _offset: u64, _len: u64) {}
+
+    fn will_not_read(&self, _ranges: &[Range<u64>]) {}
+
+    fn waits_for_disk(&self) -> bool {
+        true
+    }
 }
 
 impl Storage for SimulatedStorage {
