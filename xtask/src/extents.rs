@@ -186,10 +186,10 @@ impl Shape {
             Self::Insertion => now.len() > old.len() && same(now, old, range.start),
             // The length is set last.
             Self::Removal => now.len() == old.len() && now != old,
-            // The first block behind the gap is the first one to move; the length is set last.
+            // The gap holds old bytes until it is punched out; the length is set last.
             Self::Hop => {
                 let first = (range.start + count).next_multiple_of(BLOCK);
-                now.len() > new.len() && same(now, new, first)
+                now.len() > new.len() && !same(now, old, first)
             }
         }
     }

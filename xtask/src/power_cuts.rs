@@ -41,7 +41,7 @@ const HISTORIES_EACH: u64 = 5;
 const LONGEST_COMMIT: Duration = Duration::from_secs(60);
 
 /// States of a file of many extents for each shape of commits: each takes a second.
-const STATES_OF_SHIFTS: u64 = 3;
+const STATES_OF_SHIFTS: u64 = 2;
 /// The same where time is given.
 const MORE_STATES_OF_SHIFTS: u64 = 6;
 

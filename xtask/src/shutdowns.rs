@@ -217,6 +217,10 @@ impl Prepared {
         }
         let ended = child.end()?;
         let whole = begin.elapsed();
+        if shift > Duration::ZERO {
+            // Its beginning may have been missed.
+            shift = shift.max(whole / 16);
+        }
         mount.unmount()?;
         if ended {
             Ok(Pace { name, whole, shift })
