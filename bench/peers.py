@@ -9,6 +9,8 @@ from bench.contents import Edit
 from bench.tools import Tools
 
 SCRIPT = Path(__file__).with_name("python_peers.py")
+UNCHANGED = ("limit", "disk", "disk-twice", "drop")
+"""The methods that leave the file as it is."""
 TIE_FILE = """
 use Tie::File;
 my ($path, $offset, $removed, $inserted) = @ARGV;
@@ -61,12 +63,21 @@ class Contenders:
             is_python=True,
             recovers=method == "bytesplice",
             most_runs=most_runs,
-            checked=method != "limit",
+            checked=method not in UNCHANGED,
         )
 
     def limit(self, sync: bool = False) -> Contender:
         """Reading and writing the same range once."""
         return self.python("limit", "limit: read and write the range once" + (" + fsync" if sync else ""), sync)
+
+    def disk(self) -> list[Contender]:
+        """What the disk alone takes to write the range, once and as often as a journal has it."""
+        once = self.python("disk", "disk: the range once, past the cache + fsync", sync=True)
+        return [once, self.python("disk-twice", "disk: the range twice, past the cache + fsync", sync=True)]
+
+    def drop(self) -> Contender:
+        """What the kernel takes to drop the cached range, as every shift or share of its extents must."""
+        return self.python("drop", "limit: drop what is cached of the range")
 
     def copy(self, sync: bool = False) -> Contender:
         """A new file and a rename."""

@@ -8,6 +8,7 @@ import json
 import mmap
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -26,6 +27,40 @@ def limit(path: str, edits: Edits, sync: bool) -> None:
     offset = edits[0][0] // mmap.PAGESIZE * mmap.PAGESIZE
     while count := os.preadv(descriptor, [buffer], offset):
         offset += os.pwrite(descriptor, buffer[:count], offset)
+    _close(descriptor, sync)
+
+
+def disk(path: str, edits: Edits, sync: bool, times: int = 1) -> None:
+    """Writes the blocks that have to move past the page cache, from two threads, each MiB so many times."""
+    descriptor = os.open(path, os.O_RDWR)
+    past_cache = os.open(path, os.O_RDWR | os.O_DIRECT)
+    first, end = edits[0][0] // mmap.PAGESIZE * mmap.PAGESIZE, os.fstat(descriptor).st_size
+
+    def write(start: int) -> None:
+        buffer = memoryview(mmap.mmap(-1, MEBIBYTE))
+        for offset in range(start, end // mmap.PAGESIZE * mmap.PAGESIZE, 2 * MEBIBYTE):
+            count = os.preadv(descriptor, [buffer], offset) // mmap.PAGESIZE * mmap.PAGESIZE
+            for _ in range(times):
+                os.pwrite(past_cache, buffer[:count], offset)
+
+    threads = [threading.Thread(target=write, args=(first + number * MEBIBYTE,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.close(past_cache)
+    _close(descriptor, sync)
+
+
+def disk_twice(path: str, edits: Edits, sync: bool) -> None:
+    """The same, as often as a journal makes it."""
+    disk(path, edits, sync, times=2)
+
+
+def drop(path: str, edits: Edits, sync: bool) -> None:
+    """Drops what is cached of the blocks that have to move, and does nothing else."""
+    descriptor = os.open(path, os.O_RDWR)
+    os.posix_fadvise(descriptor, edits[0][0], 0, os.POSIX_FADV_DONTNEED)
     _close(descriptor, sync)
 
 
@@ -138,6 +173,9 @@ def _close(descriptor: int, sync: bool) -> None:
 
 METHODS: dict[str, Callable[[str, Edits, bool], None]] = {
     "limit": limit,
+    "disk": disk,
+    "disk-twice": disk_twice,
+    "drop": drop,
     "recipe": move_recipe,
     "resize": move_and_resize,
     "mutagen": mutagen,

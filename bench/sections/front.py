@@ -2,15 +2,17 @@
 
 from dataclasses import replace
 
-from bench.bench import INSERT, REMOVE, Bench
+from bench.bench import INSERT, REMOVE, Bench, ratio
 from bench.contender import Contender
 from bench.contents import Edit
 from bench.inputs import Preparation
-from bench.results import Result
+from bench.results import Result, Target
 from bench.tables import cost_table, time_chart
 
 TITLE = "Four bytes at offset 10, not synced"
 VARIANT_RUNS = 3
+RECIPE = "mmap.move recipe, with flush"
+OURS = "bytesplice direct --no-sync"
 
 
 def run(bench: Bench, result: Result) -> None:
@@ -29,6 +31,17 @@ def run(bench: Bench, result: Result) -> None:
         contenders = _everybody(bench, edit)
         rows = bench.measure(result, f"{verb}, warm", contenders, bench.place, bench.task([edit]), runs)
         result.tables.append(cost_table(f"{verb}, file {warm}", rows, _bases(contenders)))
+        result.targets.append(
+            Target(f"{verb}: direct by mutagen, both without start-up", 1.0, ratio(rows, OURS, "mutagen", "seconds"))
+        )
+        result.targets.append(
+            Target(
+                f"{verb}: mmap.move recipe by direct, both without start-up",
+                8.0,
+                ratio(rows, RECIPE, OURS, "seconds"),
+                at_least=True,
+            )
+        )
         result.charts.append(
             time_chart(f"front-{verb}", f"{verb} 4 bytes at offset 10 of {bench.size >> 20} MiB, warm", rows)
         )
@@ -45,7 +58,7 @@ def _everybody(bench: Bench, edit: Edit) -> list[Contender]:
     make = bench.contenders([edit])
     return [
         *_the_fastest(bench, edit),
-        make.python("recipe", "mmap.move recipe, with flush", most_runs=VARIANT_RUNS),
+        make.python("recipe", RECIPE, most_runs=VARIANT_RUNS),
         make.python("resize", "mmap.resize + move", most_runs=VARIANT_RUNS),
         make.python("whole", "whole file in a bytearray", most_runs=VARIANT_RUNS),
         *(replace(editor, most_runs=editor.most_runs or VARIANT_RUNS) for editor in make.editors()),

@@ -116,7 +116,10 @@ impl Subject<'_> {
             // Nothing is done in place: see `SpliceFile::cost_of_replacing`.
             Strategy::Replace => Err("it does not work in place".into()),
             Strategy::Direct => {
-                let (program, literals) = self.journaled();
+                // Steps are for recovery.
+                let whole = u64::MAX / 2;
+                let geometry = Geometry { chunk: whole, longest_step: whole, ..self.geometry };
+                let (program, literals) = Subject { geometry, ..*self }.journaled();
                 Ok(self.priced_directly(program.plan, literals, surroundings))
             }
         }

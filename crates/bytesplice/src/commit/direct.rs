@@ -1,6 +1,6 @@
 use super::buffer::Buffer;
 use super::failure::{Attempt, Failure, Object, Stage};
-use super::payload::{Literals, Payload};
+use super::payload::{Literals, Payload, Reading};
 use super::plan::{Geometry, Plan};
 use super::watch::Watch;
 use crate::storage::{Storage, StorageFile};
@@ -33,13 +33,10 @@ pub(crate) fn commit<S: Storage>(
         saved: None,
         snapshot: None,
         // Else the disk is what takes the time.
-        reads_ahead: !target.waits_for_disk(),
+        reading: if target.waits_for_disk() { Reading::Announce } else { Reading::Ahead },
     };
     let damaged = |failure: Failure| failure.at(Stage::Damaged);
     for step in &plan.steps {
-        for range in &step.ranges {
-            target.will_read(range.start, range.end - range.start);
-        }
         let mut written = |bytes| watch.advance(bytes);
         payload.write(step, &mut buffer, &mut written).map_err(damaged)?;
     }

@@ -35,7 +35,7 @@ use std::ops::Range;
 
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::journal::{Header, Layout, Record};
-use super::payload::{JournaledLiterals, Literals, Payload, SavedBlocks, Snapshot};
+use super::payload::{JournaledLiterals, Literals, Payload, Reading, SavedBlocks, Snapshot};
 use super::plan::Geometry;
 use super::program::{Program, ProgramStep};
 #[cfg(any(test, feature = "simulation"))]
@@ -220,8 +220,8 @@ impl<'a, S: Storage> Engine<'a, S> {
             literals: &literals,
             saved: saved.map(|ranges| SavedBlocks { journal, start, ranges }),
             snapshot: program.snapshot.then_some(Snapshot { journal, start }),
-            // Both cores have enough to do: what is saved for the next step is copied meanwhile.
-            reads_ahead: false,
+            // When it was saved; and what is saved for the next step is being copied meanwhile.
+            reading: Reading::Announced,
         };
         let longest = steps.iter().map(|step| total(&step.ranges)).max();
         let mut buffer = self.saver().buffer(longest.unwrap_or(0));

@@ -46,6 +46,8 @@ pub(crate) struct Snapshot<'a, F> {
     pub start: u64,
 }
 
+/// What is announced to the system at a time: a multiple of every buffer.
+const ANNOUNCED_AT_A_TIME: u64 = 16 << 20;
 /// Shorter ranges are not worth a thread that reads ahead.
 const WORTH_A_THREAD: u64 = 4 << 20;
 /// Parts of the buffer that take turns being read and written.
@@ -65,8 +67,19 @@ pub(crate) struct Payload<'a, F, L> {
     pub saved: Option<SavedBlocks<'a, F>>,
     /// Whole blocks that move by whole blocks are shared with it instead of written.
     pub snapshot: Option<Snapshot<'a, F>>,
-    /// Whether a thread reads what is written next, which costs a second core.
-    pub reads_ahead: bool,
+    /// How it is read.
+    pub reading: Reading,
+}
+
+/// How what has to be written is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// The system was told what will be read.
+    Announced,
+    /// The system is told in time.
+    Announce,
+    /// The system is told in time, and a thread reads while the last parts are written, which takes a second core.
+    Ahead,
 }
 
 /// How a stretch of a step gets its contents.
@@ -81,7 +94,7 @@ enum Means {
 }
 
 impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
-    /// Writes the blocks of a step, `buffer.len()` bytes at a time (a multiple of the block), telling `written` how
+    /// Writes the blocks of a step, at most `buffer.len()` bytes at a time (a multiple of the block), telling `written` how
     /// many. Every part of that length is read wholly before it is written, and the parts follow the order of their
     /// class, so that nothing is overwritten before it was read.
     pub fn write(
@@ -160,17 +173,38 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
     ) -> Result<(), Failure> {
         let turn = buffer.len() as u64 / TURNS / self.block * self.block;
         let long = turn > 0 && range.end - range.start >= WORTH_A_THREAD;
-        if long && self.reads_ahead {
+        if long && self.reading == Reading::Ahead {
             let buffers = buffer.chunks_exact_mut(turn as usize);
-            return self.write_reading_ahead(parts(&range, descending, turn), buffers, written);
+            let parts = self.announced_parts(range, descending, turn);
+            return self.write_reading_ahead(parts, buffers, written);
         }
-        for part in parts(&range, descending, buffer.len() as u64) {
+        for part in self.announced_parts(range, descending, buffer.len() as u64) {
             let buffer = &mut buffer[..(part.end - part.start) as usize];
             self.gather(part.clone(), buffer)?;
             self.write_part(buffer, part.start)?;
             written(buffer.len() as u64)?;
         }
         Ok(())
+    }
+
+    /// A range in parts in the order of writing, each taken when the system has been told what it and the next ones read.
+    fn announced_parts(
+        &self,
+        range: Range<u64>,
+        descending: bool,
+        longest: u64,
+    ) -> impl Iterator<Item = Range<u64>> + Send {
+        let announces = self.reading != Reading::Announced;
+        parts(&range, descending, ANNOUNCED_AT_A_TIME).flat_map(move |together| {
+            for run in self.plan.runs_in(&together).iter().filter(|_| announces) {
+                if let Origin::Kept(source) = run.origin {
+                    let from = together.start.max(run.destination);
+                    let to = together.end.min(run.end());
+                    self.target.will_read(source + (from - run.destination), to - from);
+                }
+            }
+            parts(&together, descending, longest)
+        })
     }
 
     /// Writes the parts while a thread reads the next ones into the buffers that are free. What is read early is as it
@@ -276,17 +310,16 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
     }
 }
 
-/// A range in parts of `longest` bytes, in the order of writing.
+/// A range cut at multiples of `longest` bytes, in the order of writing: the cache keeps aligned runs.
 fn parts(
     range: &Range<u64>,
     descending: bool,
     longest: u64,
 ) -> impl Iterator<Item = Range<u64>> + Send + use<> {
     let Range { start, end } = *range;
-    let count = (end - start).div_ceil(longest);
-    (0..count).map(move |number| {
-        let number = if descending { count - 1 - number } else { number };
-        let start = start + number * longest;
-        start..(start + longest).min(end)
+    let (first, last) = (start / longest, end.div_ceil(longest));
+    (first..last).map(move |number| {
+        let number = if descending { first + last - 1 - number } else { number };
+        (number * longest).max(start)..((number + 1) * longest).min(end)
     })
 }
