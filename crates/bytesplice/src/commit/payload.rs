@@ -310,16 +310,17 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
     }
 }
 
-/// A range cut at multiples of `longest` bytes, in the order of writing: the cache keeps aligned runs.
+/// A range in parts of `longest` bytes, in the order of writing.
 fn parts(
     range: &Range<u64>,
     descending: bool,
     longest: u64,
 ) -> impl Iterator<Item = Range<u64>> + Send + use<> {
     let Range { start, end } = *range;
-    let (first, last) = (start / longest, end.div_ceil(longest));
-    (first..last).map(move |number| {
-        let number = if descending { first + last - 1 - number } else { number };
-        (number * longest).max(start)..((number + 1) * longest).min(end)
+    let count = (end - start).div_ceil(longest);
+    (0..count).map(move |number| {
+        let number = if descending { count - 1 - number } else { number };
+        let start = start + number * longest;
+        start..(start + longest).min(end)
     })
 }
