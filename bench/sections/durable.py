@@ -17,9 +17,9 @@ def run(bench: Bench, result: Result) -> None:
     """All strategies insert; the ones that matter most also remove."""
     result.paragraphs.append(
         "Everybody waits for the disk. `direct` and *limit* are not crash-safe, and are what crash safety is compared "
-        "with: `direct` is the same shift in place with one fsync at the end, written behind while it copies, so that it "
-        "goes at the speed of the disk; mutagen's is the plain loop with one fsync. *disk* writes the blocks past the "
-        "page cache: once is the least that any way of moving them takes, twice is what a journal of all of them takes. "
+        "with: `direct` is the same shift in place with one fsync at the end, written behind while it copies, so that "
+        "it goes at the speed of the disk; mutagen's is the plain loop with one fsync. *disk* writes the blocks past "
+        "the page cache from two threads: once as moving takes it, twice as a journal of all that moves takes it. "
         "`auto` is what happens without an option."
     )
     for kind, place in bench.places(result).items():
