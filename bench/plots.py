@@ -4,8 +4,8 @@ from html import escape
 
 from bench.results import Bar, Chart
 
-WIDTH = 760
-LABELS = 265
+BARS = 420
+LETTER = 7.3
 NUMBERS = 75
 TOP = 44
 ROW = 24
@@ -27,28 +27,29 @@ def svg(chart: Chart) -> str:
     """The chart as a file."""
     height = TOP + ROW * len(chart.bars) + 12
     longest = max((bar.high for bar in chart.bars), default=1.0) or 1.0
-    scale = (WIDTH - LABELS - NUMBERS) / longest
+    labels = 24 + round(LETTER * max((len(bar.label) for bar in chart.bars), default=0))
+    width, scale = labels + BARS + NUMBERS, BARS / longest
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         f' role="img" aria-label="{escape(chart.title)}">',
         f"<style>{STYLE}</style>",
         f'<text class="title" x="8" y="24">{escape(chart.title)}</text>',
-        f'<line class="axis" x1="{LABELS}" y1="{TOP - 6}" x2="{LABELS}" y2="{height - 8}"/>',
+        f'<line class="axis" x1="{labels}" y1="{TOP - 6}" x2="{labels}" y2="{height - 8}"/>',
     ]
     for index, bar in enumerate(chart.bars):
-        lines += _bar(bar, TOP + ROW * index, scale, chart.unit)
+        lines += _bar(bar, labels, TOP + ROW * index, scale, chart.unit)
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _bar(bar: Bar, top: float, scale: float, unit: str) -> list[str]:
+def _bar(bar: Bar, left: int, top: float, scale: float, unit: str) -> list[str]:
     middle = top + BAR / 2
     kinds = ("bar ours", "own") if bar.ours else ("bar", "other")
-    low, high = LABELS + bar.low * scale, LABELS + bar.high * scale
+    low, high = left + bar.low * scale, left + bar.high * scale
     base = f"{middle + 4.5:.1f}"
     width = f"{max(bar.value * scale, 1):.1f}"
     lines = [
-        f'<text class="{kinds[1]}" x="{LABELS - 8}" y="{base}" text-anchor="end">{escape(bar.label)}</text>',
-        f'<rect class="{kinds[0]}" x="{LABELS}" y="{top}" width="{width}" height="{BAR}" rx="2"/>',
+        f'<text class="{kinds[1]}" x="{left - 8}" y="{base}" text-anchor="end">{escape(bar.label)}</text>',
+        f'<rect class="{kinds[0]}" x="{left}" y="{top}" width="{width}" height="{BAR}" rx="2"/>',
     ]
     if bar.high > bar.low:
         lines.append(f'<line class="spread" x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>')
