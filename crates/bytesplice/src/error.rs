@@ -36,6 +36,21 @@ pub enum Error {
         /// The byte after the last one asked for.
         end: u64,
     },
+    /// A range cannot be moved to a place within itself.
+    #[error(
+        "{}: bytes {start}..{end} cannot be moved to offset {offset}, which is one of them; nothing was changed",
+        Shown(path)
+    )]
+    MoveIntoItself {
+        /// The file.
+        path: PathBuf,
+        /// First byte to move.
+        start: u64,
+        /// The byte after the last one to move.
+        end: u64,
+        /// Where they were to go.
+        offset: u64,
+    },
     /// A length or offset does not fit into 63 bits, the limit of file sizes.
     #[error(
         "{}: {what} would pass the largest file size, 2^63 - 1 bytes; nothing was changed",
@@ -391,6 +406,7 @@ impl Error {
         match self {
             Self::OutOfRange { path, .. }
             | Self::ReversedRange { path, .. }
+            | Self::MoveIntoItself { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Open { path, .. }
             | Self::NotRegular { path, .. }

@@ -8,6 +8,7 @@ use std::{fs, io};
 use crate::content::{Content, Kind};
 use crate::identity::Identity;
 use crate::lock::FileLock;
+use crate::overwrite::Overwrites;
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::range::{self, MAX_LEN};
 use crate::source::{AddedBytes, AppendError, FileSource, OriginalFile};
@@ -47,6 +48,8 @@ pub struct SpliceFile {
     pub(crate) tree: PieceTree,
     /// What `Source::Added` pieces mean.
     pub(crate) added: AddedBytes,
+    /// How small overwrites are kept from making a piece each.
+    pub(crate) overwrites: Overwrites,
     /// What `Source::File` pieces mean, by number.
     pub(crate) sources: Vec<FileSource>,
     /// The first expectation since the last commit that did not hold.
@@ -118,7 +121,16 @@ impl SpliceFile {
         self.read_only
     }
 
+    /// Number of pieces that the contents are made of: what the cost of edits grows with, like its logarithm. O(n).
+    #[must_use]
+    pub fn piece_count(&self) -> usize {
+        self.tree.piece_count()
+    }
+
     /// Replaces the bytes of `range` (half-open) by `bytes`, of any length. O(log n) and the new bytes.
+    ///
+    /// Small overwrites (of equal length) do not make a piece each, however many there are: new bytes are overwritten
+    /// where they are, and after the first thousand an overwrite takes its block of 4 KiB along.
     ///
     /// # Errors
     /// As for [`splice`](Self::splice).
@@ -160,13 +172,14 @@ impl SpliceFile {
     }
 
     /// Replaces the bytes of `range` (half-open) by `content`. O(log n), and the new bytes where they come from
-    /// memory or a reader, and the pieces where they are copied.
+    /// memory or a reader.
     ///
     /// # Errors
     /// Nothing is changed by any of these. [`Error::OutOfRange`] and [`Error::ReversedRange`] for either range;
     /// [`Error::TooLarge`] if the contents would pass 2^63 - 1 bytes; [`Error::Content`] if the reader fails;
     /// [`Error::Io`], [`Error::NoSpace`] or [`Error::SizeLimit`] if the new bytes find no room outside memory;
-    /// [`Error::Changed`] if bytes of the file itself are wanted whose length others changed; [`Error::Poisoned`].
+    /// [`Error::Changed`] if bytes of the file itself are wanted whose length others changed; for an overwrite those of
+    /// [`read_at`](Self::read_at); [`Error::Poisoned`].
     ///
     /// # Examples
     /// ```
@@ -193,6 +206,9 @@ impl SpliceFile {
             Kind::Bytes(bytes) => {
                 let len = bytes.len() as u64;
                 self.check_room(len, room)?;
+                if self.overwrite(range.clone(), bytes)? {
+                    return Ok(());
+                }
                 let address = self.added.append(bytes).map_err(|error| self.not_added(error))?;
                 self.put(range, [Piece::new(Source::Added, address, len)]);
             }
@@ -216,12 +232,14 @@ impl SpliceFile {
             Kind::Copy(start, end) => {
                 let from = range::resolve((start, end), self.len(), &self.path)?;
                 self.check_room(from.end - from.start, room)?;
-                let pieces: Vec<Piece> = self.tree.range(from).collect();
-                self.put(range, pieces);
+                self.overwrites.share(self.added.len());
+                self.put_tree(range, self.tree.slice(from));
             }
             Kind::Fill(byte, count) => {
                 self.check_room(count, room)?;
-                self.put(range, [Piece::new(Source::Fill(byte), 0, count)]);
+                if !self.overwrite_by_fill(range.clone(), byte, count)? {
+                    self.put(range, [Piece::new(Source::Fill(byte), 0, count)]);
+                }
             }
         }
         Ok(())
@@ -259,6 +277,7 @@ impl SpliceFile {
     pub fn discard(&mut self) {
         self.tree = PieceTree::from_pieces(pristine(self.original.len()));
         self.added.clear();
+        self.overwrites = Overwrites::default();
         self.sources.clear();
         self.unmet_expectation = None;
     }
@@ -296,8 +315,12 @@ impl SpliceFile {
         Ok(())
     }
 
-    fn put(&mut self, range: Range<u64>, pieces: impl IntoIterator<Item = Piece>) {
+    pub(crate) fn put(&mut self, range: Range<u64>, pieces: impl IntoIterator<Item = Piece>) {
         self.tree.splice(range, pieces.into_iter().filter(|piece| piece.len > 0));
+    }
+
+    pub(crate) fn put_tree(&mut self, range: Range<u64>, contents: PieceTree) {
+        self.tree.splice_tree(range, contents);
     }
 
     fn check_room(&self, len: u64, room: u64) -> Result<()> {

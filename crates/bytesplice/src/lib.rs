@@ -48,10 +48,12 @@ mod identity;
 mod lock;
 mod open;
 mod options;
+mod overwrite;
 mod pieces;
 mod range;
 mod read;
 mod reader;
+mod rearrange;
 mod recovery;
 mod regular;
 #[cfg(feature = "simulation")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
+use crate::overwrite::Overwrites;
 use crate::pieces::PieceTree;
 use crate::recovery::is_marked;
 use crate::regular::{self, Regular};
@@ -83,6 +84,7 @@ impl OpenOptions {
             identity,
             tree: PieceTree::new(),
             added: AddedBytes::new(self.memory_limit, self.temporary_directory.clone()),
+            overwrites: Overwrites::default(),
             sources: Vec::new(),
             unmet_expectation: None,
             poisoned: None,

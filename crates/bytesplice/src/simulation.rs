@@ -376,6 +376,10 @@ impl Edits {
         let mut added = Vec::new();
         let mut new = old.to_vec();
         for _ in 0..1 + chance.below(5) {
+            if chance.below(4) == 0 {
+                rearrange(&mut tree, &mut new, chance);
+                continue;
+            }
             let start = chance.below(new.len() as u64 + 1);
             let longest = if chance.below(3) == 0 { new.len() as u64 } else { 40 };
             let end = match chance.below(3) {
@@ -452,6 +456,25 @@ impl Edits {
             &mut || Ok(()),
         )
     }
+}
+
+/// Copies or moves a range, of pieces and of bytes.
+fn rearrange(tree: &mut PieceTree, new: &mut Vec<u8>, chance: &mut Chance) {
+    let mut offset = || chance.below(new.len() as u64 + 1);
+    let (one, other, to) = (offset(), offset(), offset());
+    let from = one.min(other)..one.max(other);
+    let copied = tree.slice(from.clone());
+    let bytes = new[from.start as usize..from.end as usize].to_vec();
+    tree.splice_tree(to..to, copied);
+    new.splice(to as usize..to as usize, bytes);
+    // Without the original the copy has been moved; copies within the range stay copies.
+    if chance.below(2) == 0 && !(from.start < to && to < from.end) {
+        let by = if to <= from.start { from.end - from.start } else { 0 };
+        let gone = from.start + by..from.end + by;
+        tree.splice(gone.clone(), []);
+        new.drain(gone.start as usize..gone.end as usize);
+    }
+    tree.assert_invariants();
 }
 
 /// The sources of the edits, in memory.

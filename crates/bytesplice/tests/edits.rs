@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use bytesplice::{Content, OpenOptions, SpliceFile};
+use bytesplice::{Content, Error, OpenOptions, SpliceFile};
 use proptest::prelude::*;
 
 /// One step of a test. Positions are parts of 2^16 of what they point into, so that every step is valid.
@@ -17,6 +17,9 @@ enum Op {
     Itself(u16, u16, u16, u16),
     Copy(u16, u16, u16, u16),
     Fill(u16, u16, u8, u16),
+    Overwrite(u16, Vec<u8>),
+    CopyRange(u16, u16, u16),
+    MoveRange(u16, u16, u16),
     Append(Vec<u8>),
     Truncate(u16),
     Discard,
@@ -32,6 +35,9 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<(u16, u16, u16, u16)>().prop_map(|(a, b, c, d)| Op::Copy(a, b, c, d)),
         2 => (any::<u16>(), any::<u16>(), any::<u8>(), 0..500_u16)
             .prop_map(|(a, b, c, d)| Op::Fill(a, b, c, d)),
+        4 => (any::<u16>(), bytes()).prop_map(|(a, b)| Op::Overwrite(a, b)),
+        2 => any::<(u16, u16, u16)>().prop_map(|(a, b, c)| Op::CopyRange(a, b, c)),
+        2 => any::<(u16, u16, u16)>().prop_map(|(a, b, c)| Op::MoveRange(a, b, c)),
         2 => bytes().prop_map(Op::Append),
         1 => any::<u16>().prop_map(Op::Truncate),
         1 => Just(Op::Discard),
@@ -137,6 +143,31 @@ fn apply(
             let at = range(model.len(), *start, *size);
             file.splice(wide(&at), Content::fill(*byte, u64::from(*count))).unwrap();
             spliced(model, at, &vec![*byte; usize::from(*count)]);
+        }
+        Op::Overwrite(start, new) => {
+            let at = range(model.len(), *start, 1);
+            let new = &new[..new.len().min(model.len() - at.start)];
+            let at = at.start..at.start + new.len();
+            file.replace(wide(&at), new).unwrap();
+            spliced(model, at, new);
+        }
+        Op::CopyRange(from, count, to) => {
+            let (from, to) = (range(model.len(), *from, *count), range(model.len(), *to, 0).start);
+            file.copy_range(wide(&from), to as u64).unwrap();
+            let new = model[from].to_vec();
+            spliced(model, to..to, &new);
+        }
+        Op::MoveRange(from, count, to) => {
+            let (from, to) = (range(model.len(), *from, *count), range(model.len(), *to, 0).start);
+            let outcome = file.move_range(wide(&from), to as u64);
+            if from.start < to && to < from.end {
+                assert!(matches!(outcome, Err(Error::MoveIntoItself { .. })), "{outcome:?}");
+                return;
+            }
+            outcome.unwrap();
+            let moved: Vec<u8> = model.drain(from.clone()).collect();
+            let to = if to >= from.end { to - moved.len() } else { to };
+            spliced(model, to..to, &moved);
         }
         Op::Append(new) => {
             file.append(new).unwrap();
@@ -296,5 +327,5 @@ fn handles_go_between_threads() {
     check::<SpliceFile>();
     check::<bytesplice::Chunks<'_>>();
     check::<bytesplice::Reader<'_>>();
-    check::<bytesplice::Error>();
+    check::<Error>();
 }

@@ -60,6 +60,18 @@ impl Checked {
         self.check();
     }
 
+    /// Replaces the bytes of `range` by those of `copied`, as one tree.
+    fn copy(&mut self, copied: Range<u64>, range: Range<u64>) {
+        let copy = Self {
+            tree: self.tree.slice(copied.clone()),
+            model: self.model[bounds(&copied)].to_vec(),
+        };
+        copy.check();
+        self.tree.splice_tree(range.clone(), copy.tree);
+        self.model.splice(bounds(&range), copy.model);
+        self.check();
+    }
+
     fn check(&self) {
         self.tree.assert_invariants();
         let pieces: Vec<Piece> = self.tree.iter().collect();
@@ -116,6 +128,7 @@ enum Op {
     RemoveAndRestore(Place),
     /// Puts a copy of a range somewhere else.
     Copy(Place, u16),
+    Overlay(Place, Place),
     /// Cuts the pieces at a range one byte at a time from the front.
     RemoveByBytes(Place),
     Snapshot,
@@ -149,6 +162,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (place(), vec(piece(), 0..60)).prop_map(|(place, pieces)| Op::Splice(place, pieces)),
         2 => place().prop_map(Op::RemoveAndRestore),
         2 => (place(), any::<u16>()).prop_map(|(place, to)| Op::Copy(place, to)),
+        1 => (place(), place()).prop_map(|(place, with)| Op::Overlay(place, with)),
         1 => place().prop_map(Op::RemoveByBytes),
         1 => Just(Op::Snapshot),
         4 => place().prop_map(Op::Read),
@@ -165,9 +179,13 @@ fn run(checked: &mut Checked, snapshots: &mut Vec<Checked>, op: Op) {
             checked.splice(range.start..range.start, &removed);
         }
         Op::Copy(place, to) => {
-            let copied: Vec<Piece> = checked.tree.range(checked.range(place)).take(50).collect();
+            let range = checked.range(place);
             let to = checked.position(to);
-            checked.splice(to..to, &copied);
+            checked.copy(range.start..range.end.min(range.start + 100), to..to);
+        }
+        Op::Overlay(place, with) => {
+            let with = checked.range(with);
+            checked.copy(with.start..with.end.min(with.start + 100), checked.range(place));
         }
         Op::RemoveByBytes(place) => {
             let range = checked.range(place);
@@ -311,6 +329,46 @@ fn every_range_of_a_deep_tree() {
             }
             first.check_range(start..end);
         }
+    }
+}
+
+/// Copies of every length to every place, with merging seams and without.
+#[test]
+fn every_copy_in_a_deep_tree() {
+    let first = Checked::from_pieces(&scattered(90));
+    for start in 0..=90 {
+        for end in start..=90 {
+            // The model compares all pieces; that it is quadratic is why places are thinned.
+            if (end - start) % 7 < 3 {
+                let to = (start * 31 + end * 17) % 91;
+                first.clone().copy(start..end, to..to);
+                first.clone().copy(start..end, to..90);
+                first.clone().copy(start..end, start..end);
+            }
+        }
+    }
+    let mut doubled = first.clone();
+    doubled.copy(0..90, 90..90);
+    doubled.copy(0..180, 0..180);
+    assert_eq!(doubled.tree.piece_count(), 180);
+}
+
+#[test]
+fn a_slice_shares_all_but_its_edges() {
+    let mut tree = PieceTree::from_pieces(scattered(1000));
+    let copy = tree.slice(100..900);
+    tree.splice_tree(0..0, copy);
+    assert_eq!(tree.len(), 1800);
+    let (mut nodes, mut distinct) = (Vec::new(), std::collections::HashSet::new());
+    leaves(tree.root().unwrap(), &mut nodes);
+    distinct.extend(nodes.iter().copied());
+    assert!(distinct.len() < nodes.len() / 2 + 30, "{} of {}", distinct.len(), nodes.len());
+}
+
+fn leaves(tree: &Subtree, found: &mut Vec<*const ()>) {
+    match &tree.node {
+        Node::Leaf(leaf) => found.push(Arc::as_ptr(leaf).cast()),
+        Node::Inner(inner) => inner.children.iter().for_each(|child| leaves(child, found)),
     }
 }
 

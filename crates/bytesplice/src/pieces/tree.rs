@@ -66,6 +66,50 @@ impl PieceTree {
         }
     }
 
+    /// The contents of `range` as a tree of their own, which shares its nodes with this one. Costs O(log n).
+    pub fn slice(&self, range: Range<u64>) -> Self {
+        let range = self.clip(range);
+        let Some(root) = self.root.clone().filter(|_| !range.is_empty()) else {
+            return Self::new();
+        };
+        let (first, last) = (self.piece_at(range.start), self.piece_at(range.end - 1));
+        let (Some((first_start, first)), Some((last_start, last))) = (first, last) else {
+            return Self::new();
+        };
+        if first_start == last_start {
+            let piece = first.slice(range.start - first_start, range.end - first_start);
+            return Self::from_pieces([piece]);
+        }
+        let inner = first_start + first.len..last_start;
+        let head = first.slice(range.start - first_start, first.len);
+        let tail = last.slice(0, range.end - last_start);
+        let middle = split(root, inner.end).0;
+        let middle = middle.and_then(|middle| split(middle, inner.start).1);
+        let middle = middle.filter(|_| !inner.is_empty());
+        Self { root: join(join(build([head].into_iter()), middle), build([tail].into_iter())) }
+    }
+
+    /// Replaces the bytes of `range` by `contents`, as [`splice`](Self::splice) does with their pieces, but in
+    /// O(log n) however many those are.
+    pub fn splice_tree(&mut self, range: Range<u64>, contents: Self) {
+        let range = self.clip(range);
+        let last = contents.len().checked_sub(1).and_then(|last| contents.piece_at(last));
+        let (Some((_, first)), Some((last_start, last))) = (contents.piece_at(0), last) else {
+            return self.splice(range, []);
+        };
+        if last_start <= first.len {
+            let both = [Some(first), (last_start > 0).then_some(last)];
+            return self.splice(range, both.into_iter().flatten());
+        }
+        let inner = contents.root.and_then(|root| split(root, last_start).0);
+        let inner = inner.and_then(|inner| split(inner, first.len).1);
+        let Gap { head, before, after, tail } = self.cut(range);
+        // Only the outer pieces can continue their new neighbours.
+        let left = build(Merged::new(before.into_iter().chain([first])));
+        let right = build(Merged::new([last].into_iter().chain(after)));
+        self.root = join(join(join(join(head, left), inner), right), tail);
+    }
+
     /// All pieces in order. See [`range`](Self::range).
     pub fn iter(&self) -> Pieces<'_> {
         Pieces::new(self.root.as_ref(), 0..self.len())
@@ -134,14 +178,17 @@ impl PieceTree {
     /// The general way: cut out the range with the pieces at both seams, so that all merging
     /// happens among the new pieces, and concatenate.
     fn splice_across(&mut self, range: Range<u64>, pieces: impl Iterator<Item = Piece>) {
+        let Gap { head, before, after, tail } = self.cut(range);
+        let middle = build(Merged::new(before.into_iter().chain(pieces).chain(after)));
+        self.root = join(join(head, middle), tail);
+    }
+
+    /// Takes the contents apart, around `range` and the pieces that touch it.
+    fn cut(&mut self, range: Range<u64>) -> Gap {
         let left = range.start.checked_sub(1).and_then(|last| self.piece_at(last));
         let right = self.piece_at(range.end);
         let from = left.map_or(range.start, |(start, _)| start);
         let to = right.map_or(range.end, |(start, piece)| start + piece.len);
-        let before = left.map(|(start, piece)| piece.slice(0, range.start - start));
-        let after = right.map(|(start, piece)| piece.slice(range.end - start, piece.len));
-        let middle = build(Merged::new(before.into_iter().chain(pieces).chain(after)));
-
         let (head, tail) = match self.root.take() {
             Some(root) => {
                 let (rest, tail) = split(root, to);
@@ -149,6 +196,23 @@ impl PieceTree {
             }
             None => (None, None),
         };
-        self.root = join(join(head, middle), tail);
+        Gap {
+            head,
+            before: left.map(|(start, piece)| piece.slice(0, range.start - start)),
+            after: right.map(|(start, piece)| piece.slice(range.end - start, piece.len)),
+            tail,
+        }
     }
+}
+
+/// What is around a range that was cut out.
+struct Gap {
+    /// Everything before `before`.
+    head: Option<Subtree>,
+    /// What is left of the piece that holds the byte before the range.
+    before: Option<Piece>,
+    /// What is left of the piece that holds the byte after the range.
+    after: Option<Piece>,
+    /// Everything behind `after`.
+    tail: Option<Subtree>,
 }

@@ -101,6 +101,28 @@ impl AddedBytes {
         }
     }
 
+    /// Puts `bytes` in the place of those from `address` on, all of which were added before. A failure may leave some of
+    /// them overwritten.
+    pub fn overwrite(&mut self, mut address: u64, mut bytes: &[u8]) -> Result<(), AppendError> {
+        debug_assert!(address + bytes.len() as u64 <= self.len());
+        while !bytes.is_empty() {
+            if let Some(spill) = &mut self.spill
+                && address >= self.in_memory
+            {
+                return spill.overwrite(address - self.in_memory, bytes);
+            }
+            let (chunk, at) =
+                ((address / CHUNK as u64) as usize, (address % CHUNK as u64) as usize);
+            let place = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at..));
+            let place = place.filter(|place| !place.is_empty()).ok_or_else(not_added)?;
+            let (now, later) = bytes.split_at(bytes.len().min(place.len()));
+            place[..now.len()].copy_from_slice(now);
+            address += now.len() as u64;
+            bytes = later;
+        }
+        Ok(())
+    }
+
     /// Fills `buffer` with the bytes from `address` on.
     pub fn read_exact_at(&self, mut buffer: &mut [u8], mut address: u64) -> io::Result<()> {
         while !buffer.is_empty() {
@@ -214,6 +236,16 @@ impl Spill {
         Ok(())
     }
 
+    fn overwrite(&mut self, offset: u64, bytes: &[u8]) -> Result<(), AppendError> {
+        let in_file = self.written.saturating_sub(offset).min(bytes.len() as u64) as usize;
+        let (to_file, to_buffer) = bytes.split_at(in_file);
+        let at = offset.saturating_sub(self.written) as usize;
+        let place = self.buffer.get_mut(at..).and_then(|rest| rest.get_mut(..to_buffer.len()));
+        place.ok_or_else(not_added)?.copy_from_slice(to_buffer);
+        // Within the file's length, so that its limit is no matter.
+        self.file.write_all_at(to_file, offset).map_err(AppendError::Store)
+    }
+
     fn truncate(&mut self, len: u64) {
         self.buffer.truncate(len.saturating_sub(self.written) as usize);
         self.written = self.written.min(len);
@@ -228,6 +260,10 @@ impl Spill {
         from_buffer.copy_from_slice(bytes.ok_or(ErrorKind::UnexpectedEof)?);
         Ok(())
     }
+}
+
+fn not_added() -> AppendError {
+    AppendError::Store(ErrorKind::UnexpectedEof.into())
 }
 
 fn write_at(file: &File, bytes: &[u8], offset: u64) -> Result<(), AppendError> {
@@ -269,6 +305,28 @@ mod tests {
         let last = model.len() as u64 - 1;
         assert!(store.read_exact_at(&mut [0; 2], last).is_err());
         assert!(store.read_exact_at(&mut [0; 1], last + 1).is_err());
+    }
+
+    #[test]
+    fn bytes_are_overwritten_wherever_they_lie() {
+        let chunk = CHUNK as u64;
+        let mut store = AddedBytes::new(chunk + 1000, None);
+        let mut model = vec![1; CHUNK + 1000];
+        store.append(&model).unwrap();
+        for _ in 0..WRITE_BUFFER / 1000 + 10 {
+            store.append(&[2; 1000]).unwrap();
+            model.extend([2; 1000]);
+        }
+        let written = store.spill.as_ref().unwrap().written;
+        assert!(written > 0 && store.len() > chunk + 1000 + written);
+        let border = chunk + 1000 + written;
+        for (at, len) in [(0, 1), (chunk - 3, 7), (chunk + 990, 700), (border - 5, 9), (border, 2)]
+        {
+            let bytes: Vec<u8> = (0..len).map(|number| number as u8 ^ 0x55).collect();
+            store.overwrite(at, &bytes).unwrap();
+            model[at as usize..at as usize + len].copy_from_slice(&bytes);
+        }
+        assert!(contents(&store) == model);
     }
 
     #[test]

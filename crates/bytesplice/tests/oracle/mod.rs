@@ -110,6 +110,15 @@ pub fn commits(place: &Path, strategy: Strategy) -> Result<(), Error> {
     case.file.splice(4096..4096, Content::fill(b'-', 10_000_000)).unwrap();
     case.model.splice(4096..4096, vec![b'-'; 10_000_000]);
     case.commit("a copy and a fill");
+    let tail = case.model.split_off(case.model.len() - 4_000_001);
+    let len = case.model.len() as u64;
+    case.file.move_range(len.., 77).unwrap();
+    case.model.splice(77..77, tail);
+    case.file.copy_range(1_000_000..3_500_000, 20).unwrap();
+    let copied = case.model[1_000_000..3_500_000].to_vec();
+    case.model.splice(20..20, copied);
+    case.replace(50..60, b"overwrites");
+    case.commit("pieces moved and copied");
     let end = case.model.len();
     case.replace(0..end, b"");
     case.commit("nothing left");
