@@ -3,7 +3,7 @@
 use std::io;
 
 use bytesplice::Error;
-use pyo3::exceptions::{PyIndexError, PyOSError};
+use pyo3::exceptions::{PyIndexError, PyOSError, PyValueError};
 use pyo3::{PyErr, create_exception};
 use rustix::io::Errno;
 
@@ -27,6 +27,7 @@ pub(crate) fn to_python(error: Error) -> PyErr {
     let message = error.to_string();
     match error {
         Error::OutOfRange { .. } | Error::ReversedRange { .. } => PyIndexError::new_err(message),
+        Error::MoveIntoItself { .. } => PyValueError::new_err(message),
         Error::Changed { .. } | Error::SourceChanged { .. } | Error::Unexpected { .. } => {
             ChangedError::new_err((Errno::STALE.raw_os_error(), message))
         }

@@ -106,6 +106,31 @@ Examples
   bytesplice truncate data -1
   bytesplice truncate data 0")]
     Truncate(TruncateArguments),
+    /// Insert a copy of the bytes of RANGE at OFFSET
+    ///
+    /// Both are meant in the file as it is. Nothing is read before the commit.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice copy data 0..512 end
+  bytesplice copy data -1KiB.. 0
+  bytesplice copy data 4096+4096 8192 --dry-run"
+    )]
+    Copy(RearrangeArguments),
+    /// Move the bytes of RANGE to OFFSET
+    ///
+    /// OFFSET is meant in the file as it is, before the move; the bytes go before the
+    /// one that is there. An offset inside RANGE is an error.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice move data 0..512 end
+  bytesplice move data -1KiB.. 0
+  bytesplice move data 4096+4096 0 --expect-hex 504b0304"
+    )]
+    Move(RearrangeArguments),
     /// Write the bytes of RANGE to standard output
     ///
     /// Never changes the file: one with an unfinished commit is refused, with exit
@@ -182,7 +207,9 @@ impl Command {
             | Self::Remove(RemoveArguments { options, .. })
             | Self::Replace(ReplaceArguments { options, .. })
             | Self::Append(AppendArguments { options, .. })
-            | Self::Truncate(TruncateArguments { options, .. }) => options.json,
+            | Self::Truncate(TruncateArguments { options, .. })
+            | Self::Copy(RearrangeArguments { options, .. })
+            | Self::Move(RearrangeArguments { options, .. }) => options.json,
             Self::Recover(arguments) => arguments.json,
             Self::Abort(arguments) => arguments.json,
             Self::Status(arguments) => arguments.json,
@@ -198,6 +225,8 @@ impl Command {
             | Self::Replace(ReplaceArguments { file, .. })
             | Self::Append(AppendArguments { file, .. })
             | Self::Truncate(TruncateArguments { file, .. })
+            | Self::Copy(RearrangeArguments { file, .. })
+            | Self::Move(RearrangeArguments { file, .. })
             | Self::Read(ReadArguments { file, .. })
             | Self::Show(ShowArguments { file, .. })
             | Self::Recover(RecoverArguments { file, .. })
@@ -274,6 +303,21 @@ pub struct TruncateArguments {
     /// The new length: NUMBER, end, end-NUMBER or -NUMBER; not past the end
     #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
     pub length: Bound,
+    #[command(flatten)]
+    pub options: EditOptions,
+}
+
+/// `copy FILE RANGE OFFSET` and `move FILE RANGE OFFSET`
+#[derive(Debug, Args)]
+pub struct RearrangeArguments {
+    /// The file to change
+    pub file: OsString,
+    /// The bytes to copy or move: A..B, A.., ..B, .. or A+LENGTH
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: RangeArgument,
+    /// Where they go, in the file as it is: NUMBER, end, end-NUMBER or -NUMBER
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
+    pub offset: Bound,
     #[command(flatten)]
     pub options: EditOptions,
 }
@@ -358,7 +402,7 @@ pub struct EditOptions {
     /// Do not wait for the disk: a power cut may then leave neither old nor new contents
     #[arg(long)]
     pub no_sync: bool,
-    /// Refuse unless the old bytes are these: those removed, or else those at OFFSET or the last
+    /// Refuse unless the old bytes are these: those of RANGE, or else those at OFFSET or the last
     #[arg(long, value_name = "H", value_parser = ArgumentParser(bytes_from_hex))]
     pub expect_hex: Option<ArgumentBytes>,
     /// Print one JSON object on standard output

@@ -37,6 +37,7 @@ impl ExitCode {
         match error {
             // Ranges reversed as written are refused before; these depend on the length.
             Error::OutOfRange { .. } | Error::ReversedRange { .. } => Self::OutsideFile,
+            Error::MoveIntoItself { .. } => Self::Usage,
             Error::Open { .. }
             | Error::NotRegular { .. }
             | Error::PermissionDenied { .. }
@@ -115,6 +116,7 @@ mod tests {
         for (error, code) in [
             (Error::OutOfRange { path: path.clone(), start, end, len }, 3),
             (Error::ReversedRange { path: path.clone(), start, end }, 3),
+            (Error::MoveIntoItself { path: path.clone(), start, end, offset }, 2),
             (Error::TooLarge { path: path.clone(), what: "it" }, 7),
             (Error::Open { path: path.clone(), source: io() }, 4),
             (Error::NotRegular { path: path.clone(), kind: "FIFO" }, 4),

@@ -82,6 +82,8 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Replace(arguments) => commands::replace::run(arguments)?,
         Command::Append(arguments) => commands::append::run(arguments)?,
         Command::Truncate(arguments) => commands::truncate::run(arguments)?,
+        Command::Copy(arguments) => commands::copy::run(arguments)?,
+        Command::Move(arguments) => commands::r#move::run(arguments)?,
         Command::Read(arguments) => commands::read::run(arguments)?,
         Command::Show(arguments) => commands::show::run(arguments)?,
         Command::Abort(arguments) => commands::abort::run(arguments)?,

@@ -2,7 +2,9 @@
 
 pub mod abort;
 pub mod append;
+pub mod copy;
 pub mod insert;
+pub mod r#move;
 pub mod read;
 pub mod recover;
 pub mod remove;
