@@ -39,7 +39,11 @@ pub(crate) fn reopen(py: Python<'_>, number: i32, writes: bool) -> PyResult<Reop
     let opened = py.detach(|| -> Result<Reopened, Failure> {
         let file = File::options().read(true).write(writes).open(path(number))?;
         let descriptor = file.try_clone()?;
-        let file = OpenOptions::new().read_only(!writes).lock(LockMode::None).from_file(file)?;
+        let file = OpenOptions::new()
+            .read_only(!writes)
+            .lock(LockMode::None)
+            .history_limit(0)
+            .from_file(file)?;
         Ok(Reopened { file, descriptor })
     });
     let opened = opened.map_err(|failure| match failure {

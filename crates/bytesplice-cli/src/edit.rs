@@ -39,7 +39,7 @@ impl<'a> Edit<'a> {
         options: &'a EditOptions,
     ) -> Result<Self, Failure> {
         let path = Path::new(path);
-        let file = OpenOptions::new().read_only(options.dry_run).open(path)?;
+        let file = OpenOptions::new().read_only(options.dry_run).history_limit(0).open(path)?;
         if file.is_read_only() && !options.dry_run {
             // Said before standard input is read, not after.
             return Err(Error::PermissionDenied { path: path.into() }.into());

@@ -51,6 +51,32 @@ pub enum Error {
         /// Where they were to go.
         offset: u64,
     },
+    /// There was an edit to undo or redo, but what that takes was not kept.
+    #[error("{}: this is as far as the history goes: {why}; nothing was changed", Shown(path))]
+    UndoForgotten {
+        /// The file.
+        path: PathBuf,
+        /// Why no more was kept.
+        why: String,
+    },
+    /// No snapshot has this name.
+    #[error("{}: there is no snapshot {name:?}", Shown(path))]
+    NoSnapshot {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        name: String,
+    },
+    /// A commit could not keep what a snapshot needs.
+    #[error("{}: the snapshot {name:?} cannot be read any more: {why}", Shown(path))]
+    SnapshotStale {
+        /// The file.
+        path: PathBuf,
+        /// The snapshot.
+        name: String,
+        /// Why it was not kept.
+        why: String,
+    },
     /// A length or offset does not fit into 63 bits, the limit of file sizes.
     #[error(
         "{}: {what} would pass the largest file size, 2^63 - 1 bytes; nothing was changed",
@@ -407,6 +433,9 @@ impl Error {
             Self::OutOfRange { path, .. }
             | Self::ReversedRange { path, .. }
             | Self::MoveIntoItself { path, .. }
+            | Self::UndoForgotten { path, .. }
+            | Self::NoSnapshot { path, .. }
+            | Self::SnapshotStale { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Open { path, .. }
             | Self::NotRegular { path, .. }

@@ -3,9 +3,10 @@ use std::io::ErrorKind;
 use std::ops::{Range, RangeBounds};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
+use std::{fs, io, mem};
 
 use crate::content::{Content, Kind};
+use crate::history::{History, Kept, Snapshots};
 use crate::identity::Identity;
 use crate::lock::FileLock;
 use crate::overwrite::Overwrites;
@@ -50,6 +51,10 @@ pub struct SpliceFile {
     pub(crate) added: AddedBytes,
     /// How small overwrites are kept from making a piece each.
     pub(crate) overwrites: Overwrites,
+    /// How to go back and forth between contents.
+    pub(crate) history: History,
+    /// Contents kept by name.
+    pub(crate) snapshots: Snapshots,
     /// What `Source::File` pieces mean, by number.
     pub(crate) sources: Vec<FileSource>,
     /// The first expectation since the last commit that did not hold.
@@ -232,7 +237,6 @@ impl SpliceFile {
             Kind::Copy(start, end) => {
                 let from = range::resolve((start, end), self.len(), &self.path)?;
                 self.check_room(from.end - from.start, room)?;
-                self.overwrites.share(self.added.len());
                 self.put_tree(range, self.tree.slice(from));
             }
             Kind::Fill(byte, count) => {
@@ -273,11 +277,13 @@ impl SpliceFile {
         Err(error)
     }
 
-    /// Drops all edits and expectations since the file was opened or last committed.
+    /// Drops all edits and expectations since the file was opened or last committed, and history and snapshots with them.
     pub fn discard(&mut self) {
         self.tree = PieceTree::from_pieces(pristine(self.original.len()));
         self.added.clear();
         self.overwrites = Overwrites::default();
+        self.history.clear();
+        self.snapshots.clear();
         self.sources.clear();
         self.unmet_expectation = None;
     }
@@ -296,12 +302,12 @@ impl SpliceFile {
     }
 
     /// Takes the contents on the disk, which a commit just wrote, as the new ground for edits.
-    pub(crate) fn start_over_from_disk(&mut self) -> Result<()> {
-        self.start_over_from(self.original.file().clone())
+    pub(crate) fn start_over_from_disk(&mut self, kept: Kept) -> Result<()> {
+        self.start_over_from(self.original.file().clone(), kept)
     }
 
     /// The same with `file`, which a commit put in the place of the old one.
-    pub(crate) fn start_over_from(&mut self, file: Arc<fs::File>) -> Result<()> {
+    pub(crate) fn start_over_from(&mut self, file: Arc<fs::File>, mut kept: Kept) -> Result<()> {
         self.identity = Identity::of(&file).map_err(|source| Error::Io {
             path: self.path.clone(),
             operation: "read the length of the file",
@@ -311,16 +317,13 @@ impl SpliceFile {
             state: FileState::Committed,
         })?;
         self.original = OriginalFile::new(file, self.identity.len);
-        self.discard();
+        self.tree = PieceTree::from_pieces(pristine(self.original.len()));
+        mem::swap(&mut self.added, &mut kept.added);
+        self.overwrites = Overwrites::above(self.added.len());
+        self.sources.clear();
+        self.unmet_expectation = None;
+        self.rebase_history(kept);
         Ok(())
-    }
-
-    pub(crate) fn put(&mut self, range: Range<u64>, pieces: impl IntoIterator<Item = Piece>) {
-        self.tree.splice(range, pieces.into_iter().filter(|piece| piece.len > 0));
-    }
-
-    pub(crate) fn put_tree(&mut self, range: Range<u64>, contents: PieceTree) {
-        self.tree.splice_tree(range, contents);
     }
 
     fn check_room(&self, len: u64, room: u64) -> Result<()> {
@@ -451,7 +454,8 @@ mod tests {
         let (target, mut file) = opened("0123456789");
         file.append("abc").unwrap();
         fs::write(target.path(), "0123456789abc").unwrap();
-        file.start_over_from_disk().unwrap();
+        let kept = file.keep_history();
+        file.start_over_from_disk(kept).unwrap();
         assert!(!file.is_modified());
         file.remove(..9).unwrap();
         let mut bytes = [0; 4];

@@ -44,6 +44,7 @@ mod commit;
 mod content;
 mod error;
 mod file;
+mod history;
 mod identity;
 mod lock;
 mod open;
@@ -61,15 +62,18 @@ pub mod simulation;
 mod source;
 mod status;
 mod storage;
+mod view;
 
 pub use cancel::Cancel;
 pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
 pub use error::{Error, FileState, Result};
 pub use file::SpliceFile;
+pub use history::HistoryUsage;
 pub use options::{
     CommitOptions, Durability, LockMode, OpenOptions, Progress, Strategy, UnknownStrategy,
 };
 pub use reader::{Chunks, Reader};
 pub use recovery::{RecoverOptions, abort, recover, recover_with};
 pub use status::{JournalStatus, Status, status};
+pub use view::View;

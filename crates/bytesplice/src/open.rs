@@ -4,6 +4,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::history::{History, Snapshots};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
 use crate::overwrite::Overwrites;
@@ -85,6 +86,8 @@ impl OpenOptions {
             tree: PieceTree::new(),
             added: AddedBytes::new(self.memory_limit, self.temporary_directory.clone()),
             overwrites: Overwrites::default(),
+            history: History::new(self.history_limit),
+            snapshots: Snapshots::default(),
             sources: Vec::new(),
             unmet_expectation: None,
             poisoned: None,

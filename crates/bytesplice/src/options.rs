@@ -6,6 +6,8 @@ use crate::Cancel;
 
 /// Bytes added by edits that stay in memory unless [`OpenOptions::memory_limit`] says otherwise.
 const MEMORY_LIMIT: u64 = 16 << 20;
+/// Memory that undo steps may take unless [`OpenOptions::history_limit`] says otherwise.
+const HISTORY_LIMIT: u64 = 64 << 20;
 
 /// How to open a file: a builder for [`SpliceFile`](crate::SpliceFile).
 ///
@@ -28,6 +30,7 @@ pub struct OpenOptions {
     pub(crate) create: bool,
     pub(crate) lock: LockMode,
     pub(crate) memory_limit: u64,
+    pub(crate) history_limit: u64,
     pub(crate) temporary_directory: Option<PathBuf>,
 }
 
@@ -38,6 +41,7 @@ impl Default for OpenOptions {
             create: false,
             lock: LockMode::default(),
             memory_limit: MEMORY_LIMIT,
+            history_limit: HISTORY_LIMIT,
             temporary_directory: None,
         }
     }
@@ -67,7 +71,7 @@ impl OpenOptions {
     }
 
     /// How many bytes added by edits may stay in memory. Those beyond it go to a temporary file without a name
-    /// (and through a buffer of 64 KiB).
+    /// (and through a buffer of 64 KiB). 16 MiB unless set.
     pub fn memory_limit(self, bytes: u64) -> Self {
         Self { memory_limit: bytes, ..self }
     }
@@ -75,6 +79,13 @@ impl OpenOptions {
     /// Where that temporary file goes, instead of the system's directory (`TMPDIR`, `/tmp`).
     pub fn temporary_directory(self, directory: impl Into<PathBuf>) -> Self {
         Self { temporary_directory: Some(directory.into()), ..self }
+    }
+
+    /// How many bytes of memory undo steps may take (an insertion about 50, an overwrite as many and the old bytes); the
+    /// oldest beyond that are forgotten. Also how many bytes a commit may save, in memory or in that temporary file, for
+    /// steps and snapshots that need what the file has no more. 64 MiB unless set; with 0 no edit can be undone.
+    pub fn history_limit(self, bytes: u64) -> Self {
+        Self { history_limit: bytes, ..self }
     }
 }
 

@@ -20,8 +20,8 @@ const EXACT: u32 = if cfg!(test) { 3 } else { 1000 };
 /// What overwrites may do with the added bytes of one file.
 #[derive(Debug)]
 pub(crate) struct Overwrites {
-    /// Added bytes from this address on belong to one piece of the contents and to nothing else: neither to a copy nor to
-    /// a snapshot.
+    /// Added bytes from this address on are either in one place of the contents or in one undo step, and nowhere else:
+    /// neither in a copy nor in a snapshot.
     owned_from: u64,
     /// How many overwrites may still become pieces of their own.
     exact_left: u32,
@@ -34,6 +34,11 @@ impl Default for Overwrites {
 }
 
 impl Overwrites {
+    /// The added bytes below `address` belong to others already.
+    pub fn above(address: u64) -> Self {
+        Self { owned_from: address, ..Self::default() }
+    }
+
     /// Added bytes below `address` belong to others from now on, too.
     pub fn share(&mut self, address: u64) {
         self.owned_from = self.owned_from.max(address);
@@ -52,8 +57,8 @@ impl SpliceFile {
         if len == 0 || len > BLOCK || len != bytes.len() as u64 {
             return Ok(false);
         }
-        if self.tree.range(range.clone()).all(|piece| self.overwrites.owns(piece)) {
-            self.overwrite_added(range, bytes)?;
+        if self.is_owned(range.clone()) {
+            self.put_in_place(range, bytes)?;
             return Ok(true);
         }
         if let Some(left) = self.overwrites.exact_left.checked_sub(1) {
@@ -75,15 +80,9 @@ impl SpliceFile {
         Ok(small && self.overwrite(range, &vec![byte; count as usize])?)
     }
 
-    /// Replaces bytes of the store, in place.
-    fn overwrite_added(&mut self, range: Range<u64>, mut bytes: &[u8]) -> Result<()> {
-        let pieces: Vec<Piece> = self.tree.range(range).collect();
-        for piece in pieces {
-            let (now, later) = bytes.split_at(piece.len as usize);
-            self.added.overwrite(piece.offset, now).map_err(|error| self.not_added(error))?;
-            bytes = later;
-        }
-        Ok(())
+    /// Whether `range` consists of added bytes that nothing else refers to.
+    pub(crate) fn is_owned(&self, range: Range<u64>) -> bool {
+        self.tree.range(range).all(|piece| self.overwrites.owns(piece))
     }
 
     fn take_block_along(&mut self, range: Range<u64>, bytes: &[u8]) -> Result<()> {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use crate::identity::Identity;
 use crate::pieces::{Piece, Source};
 use crate::reader::{Chunks, Reader};
-use crate::{Error, FileState, Result, SpliceFile, range};
+use crate::view::View;
+use crate::{Error, FileState, Result, SpliceFile};
 
 /// Reading the current contents.
 impl SpliceFile {
@@ -16,29 +17,15 @@ impl SpliceFile {
     /// [`Error::OutOfRange`] if `offset` is past the end (at the end there are 0 bytes to read);
     /// [`Error::Changed`] or [`Error::SourceChanged`] if the bytes are gone; [`Error::Io`]; [`Error::Poisoned`].
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
-        let rest = range::resolve(offset.., self.len(), &self.path)?;
-        let count = (rest.end - rest.start).min(buffer.len() as u64) as usize;
-        self.read_exact_at(&mut buffer[..count], offset)?;
-        Ok(count)
+        self.now().read_at(buffer, offset)
     }
 
     /// Fills `buffer` with the bytes from `offset` on. O(log n) and the bytes.
     ///
     /// # Errors
     /// [`Error::OutOfRange`] if they reach past the end; else as [`read_at`](Self::read_at).
-    pub fn read_exact_at(&self, mut buffer: &mut [u8], offset: u64) -> Result<()> {
-        self.check_usable()?;
-        let end = offset.checked_add(buffer.len() as u64).ok_or_else(|| Error::TooLarge {
-            path: self.path.clone(),
-            what: "the end of the range",
-        })?;
-        let range = range::resolve(offset..end, self.len(), &self.path)?;
-        for piece in self.tree.range(range) {
-            let (now, later) = buffer.split_at_mut(piece.len as usize);
-            self.read_piece(now, piece)?;
-            buffer = later;
-        }
-        Ok(())
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        self.now().read_exact_at(buffer, offset)
     }
 
     /// The bytes of `range` in order, in chunks of at most 1 MiB and never an empty one.
@@ -66,14 +53,18 @@ impl SpliceFile {
     /// # }
     /// ```
     pub fn chunks(&self, range: impl RangeBounds<u64>) -> Result<Chunks<'_>> {
-        self.check_usable()?;
-        Ok(Chunks::new(self, range::resolve(range, self.len(), &self.path)?))
+        self.now().chunks(range)
     }
 
     /// A reader of the current contents from their beginning, with a buffer of 64 KiB.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {
-        Reader::new(self)
+        self.now().reader()
+    }
+
+    /// The contents as they are now.
+    pub(crate) fn now(&self) -> View<'_> {
+        View::new(self, &self.tree)
     }
 
     /// Fills `buffer` with `piece`, which has its length.

@@ -3,8 +3,8 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::iter::FusedIterator;
 use std::ops::Range;
 
-use crate::pieces::{Piece, Source};
-use crate::{Error, Result, SpliceFile};
+use crate::view::View;
+use crate::{Error, Result};
 
 /// Bytes a [`Reader`] reads ahead.
 const BUFFER: usize = 64 << 10;
@@ -14,7 +14,8 @@ const CHUNK: u64 = 1 << 20;
 /// bytes costs more than their copy.
 const WORTH_BORROWING: u64 = 4 << 10;
 
-/// Reads the current contents of a [`SpliceFile`], from [`SpliceFile::reader`].
+/// Reads the contents of a [`SpliceFile`](crate::SpliceFile), from its [`reader`](crate::SpliceFile::reader) or that of a
+/// [`View`].
 ///
 /// Errors are [`std::io::Error`]s that hold an [`Error`]. Seeking past the end is allowed; there is nothing to read.
 ///
@@ -35,7 +36,7 @@ const WORTH_BORROWING: u64 = 4 << 10;
 /// ```
 #[derive(Debug)]
 pub struct Reader<'a> {
-    file: &'a SpliceFile,
+    contents: View<'a>,
     /// Offset of the next byte that is not in the buffer.
     ahead: u64,
     buffer: Vec<u8>,
@@ -44,8 +45,8 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(file: &'a SpliceFile) -> Self {
-        Self { file, ahead: 0, buffer: Vec::new(), used: 0 }
+    pub(crate) fn new(contents: View<'a>) -> Self {
+        Self { contents, ahead: 0, buffer: Vec::new(), used: 0 }
     }
 
     /// Offset of the next byte to read.
@@ -54,10 +55,10 @@ impl<'a> Reader<'a> {
     }
 
     fn read_ahead(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.ahead > self.file.len() {
+        if self.ahead > self.contents.len() {
             return Ok(0);
         }
-        let count = self.file.read_at(buffer, self.ahead).map_err(into_io_error)?;
+        let count = self.contents.read_at(buffer, self.ahead).map_err(into_io_error)?;
         self.ahead += count as u64;
         Ok(count)
     }
@@ -98,7 +99,7 @@ impl Seek for Reader<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(offset) => Some(offset),
-            SeekFrom::End(offset) => self.file.len().checked_add_signed(offset),
+            SeekFrom::End(offset) => self.contents.len().checked_add_signed(offset),
             SeekFrom::Current(offset) => self.position().checked_add_signed(offset),
         };
         let position = position.ok_or_else(|| {
@@ -129,23 +130,23 @@ fn into_io_error(error: Error) -> io::Error {
     io::Error::new(kind, error)
 }
 
-/// The bytes of a range of a [`SpliceFile`] in order, from [`SpliceFile::chunks`].
+/// The bytes of a range in order, from [`SpliceFile::chunks`](crate::SpliceFile::chunks) or [`View::chunks`].
 #[derive(Debug, Clone)]
 pub struct Chunks<'a> {
-    file: &'a SpliceFile,
+    contents: View<'a>,
     rest: Range<u64>,
 }
 
 impl<'a> Chunks<'a> {
-    pub(crate) fn new(file: &'a SpliceFile, range: Range<u64>) -> Self {
-        Self { file, rest: range }
+    pub(crate) fn new(contents: View<'a>, range: Range<u64>) -> Self {
+        Self { contents, rest: range }
     }
 
     fn read(&self) -> Result<Cow<'a, [u8]>> {
         let Range { start, end } = self.rest;
         let mut count = 0;
-        for piece in self.file.tree.range(start..end.min(start + CHUNK)) {
-            let bytes = self.in_memory(piece);
+        for piece in self.contents.pieces(start..end.min(start + CHUNK)) {
+            let bytes = self.contents.in_memory(piece);
             if bytes.len() as u64 >= WORTH_BORROWING.min(end - start) {
                 if count == 0 {
                     return Ok(Cow::Borrowed(bytes));
@@ -155,16 +156,8 @@ impl<'a> Chunks<'a> {
             count += piece.len;
         }
         let mut bytes = vec![0; count as usize];
-        self.file.read_exact_at(&mut bytes, start)?;
+        self.contents.read_exact_at(&mut bytes, start)?;
         Ok(Cow::Owned(bytes))
-    }
-
-    /// The bytes of `piece`, or their first part, if they can be borrowed.
-    fn in_memory(&self, piece: Piece) -> &'a [u8] {
-        match piece.source {
-            Source::Added => self.file.added.slice_up_to(piece.offset, piece.len),
-            _ => &[],
-        }
     }
 }
 

@@ -120,7 +120,8 @@ impl SpliceFile {
         };
         self.check_unchanged()?;
         if options.strategy == Strategy::Replace {
-            return self.commit_by_replacing(options);
+            let kept = self.keep_history();
+            return self.commit_by_replacing(options, kept);
         }
         let unnamed =
             self.unlinked && !matches!(options.strategy, Strategy::Auto | Strategy::Direct);
@@ -138,9 +139,10 @@ impl SpliceFile {
             self.stash_reordered(&mut pieces)?;
         }
         let choice = self.choose(&pieces, options.strategy, synced, Survey::Enough)?;
+        let kept = self.keep_history();
         let Some(mut candidate) = choice.candidate else {
-            self.discard();
-            return Ok(());
+            // The contents are those of the file.
+            return self.start_over_from_disk(kept);
         };
         let storage = OsStorage::new(Arc::clone(self.original.file()), &self.path, synced);
         let storage =
@@ -168,7 +170,7 @@ impl SpliceFile {
             }
             return Err(error);
         }
-        self.start_over_from_disk()
+        self.start_over_from_disk(kept)
     }
 
     fn carry_out(

@@ -10,6 +10,7 @@ use super::plan::Geometry;
 use super::replace::{COPY_METADATA, CREATE, Replace, Work};
 use super::report::{CommitPlan, StrategyCost};
 use super::watch::Watch;
+use crate::history::Kept;
 use crate::pieces::Piece;
 use crate::storage::os;
 use crate::storage::replacement::OsReplacement;
@@ -67,7 +68,11 @@ impl SpliceFile {
     }
 
     /// Commits by replacing. The caller holds the file exclusively and has made sure that it is unchanged.
-    pub(super) fn commit_by_replacing(&mut self, options: CommitOptions<'_>) -> Result<()> {
+    pub(super) fn commit_by_replacing(
+        &mut self,
+        options: CommitOptions<'_>,
+        kept: Kept,
+    ) -> Result<()> {
         if self.unlinked {
             return Err(self.not_replaceable(NAMELESS.into()));
         }
@@ -107,7 +112,7 @@ impl SpliceFile {
             // Only now is the old inode released, which others may wait for.
             self.lock = lock;
         }
-        self.start_over_from(Arc::clone(file.file()))
+        self.start_over_from(Arc::clone(file.file()), kept)
     }
 
     fn replacement(&self, synced: bool) -> OsReplacement {

@@ -1,5 +1,5 @@
 /// Where the bytes of a piece come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Source {
     /// The file as it was opened.
     Original,

@@ -347,7 +347,7 @@ fn every_copy_in_a_deep_tree() {
             }
         }
     }
-    let mut doubled = first.clone();
+    let mut doubled = first;
     doubled.copy(0..90, 90..90);
     doubled.copy(0..180, 0..180);
     assert_eq!(doubled.tree.piece_count(), 180);

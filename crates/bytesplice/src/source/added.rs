@@ -50,6 +50,11 @@ impl AddedBytes {
         Self { chunks: Vec::new(), in_memory: 0, memory_limit, directory, spill: None }
     }
 
+    /// An empty store with the same limit and directory.
+    pub fn another(&self) -> Self {
+        Self::new(self.memory_limit, self.directory.clone())
+    }
+
     /// Bytes added so far; also the address of the next one.
     pub fn len(&self) -> u64 {
         self.in_memory + self.spill.as_ref().map_or(0, Spill::len)
