@@ -71,7 +71,7 @@ impl OpenOptions {
     }
 
     /// How many bytes added by edits may stay in memory. Those beyond it go to a temporary file without a name
-    /// (and through a buffer of 64 KiB). 16 MiB unless set.
+    /// (and through a buffer of 16 KiB; small overwrites of them wait in up to a quarter of the limit). 16 MiB unless set.
     pub fn memory_limit(self, bytes: u64) -> Self {
         Self { memory_limit: bytes, ..self }
     }

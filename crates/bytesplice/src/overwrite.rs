@@ -57,6 +57,10 @@ impl SpliceFile {
         if len == 0 || len > BLOCK || len != bytes.len() as u64 {
             return Ok(false);
         }
+        if let Some(address) = self.owned_address(&range) {
+            self.put_at_address(range.start, address, bytes)?;
+            return Ok(true);
+        }
         if self.is_owned(range.clone()) {
             self.put_in_place(range, bytes)?;
             return Ok(true);
@@ -80,6 +84,13 @@ impl SpliceFile {
         Ok(small && self.overwrite(range, &vec![byte; count as usize])?)
     }
 
+    /// Where the added bytes of `range` lie, if they are of one piece and nothing else refers to them.
+    pub(crate) fn owned_address(&self, range: &Range<u64>) -> Option<u64> {
+        let (start, piece) = self.tree.piece_at(range.start)?;
+        let inside = self.overwrites.owns(piece) && range.end <= start + piece.len;
+        inside.then(|| piece.offset + (range.start - start))
+    }
+
     /// Whether `range` consists of added bytes that nothing else refers to.
     pub(crate) fn is_owned(&self, range: Range<u64>) -> bool {
         self.tree.range(range).all(|piece| self.overwrites.owns(piece))
@@ -96,34 +107,16 @@ impl SpliceFile {
         Ok(())
     }
 
-    /// The whole blocks of the sources that `range` touches, as far as they are there, and all pieces within them.
+    /// `range`, widened to whole blocks of the sources that its first and its last byte come from. Overwrites in one stretch
+    /// of a source then find the same borders.
     fn block_around(&self, range: Range<u64>) -> Range<u64> {
-        let place = |offset: u64| match self.tree.piece_at(offset) {
-            Some((start, piece)) => {
-                let in_block = (piece.offset + (offset - start)) % BLOCK;
-                (start..start + piece.len, in_block)
-            }
-            None => (offset..offset + 1, 0),
+        let in_block = |offset: u64| match self.tree.piece_at(offset) {
+            Some((start, piece)) => (piece.offset + (offset - start)) % BLOCK,
+            None => 0,
         };
-        let (first, before) = place(range.start);
-        let wanted = range.start.saturating_sub(before);
-        let mut start = wanted.max(first.start);
-        while start > wanted
-            && let Some((piece, _)) = self.tree.piece_at(start - 1)
-            && piece >= wanted
-        {
-            start = piece;
-        }
-        let (last, before) = place(range.end - 1);
-        let wanted = range.end - 1 + (BLOCK - before);
-        let mut end = wanted.min(last.end);
-        while end < wanted
-            && let Some((_, piece)) = self.tree.piece_at(end)
-            && end + piece.len <= wanted
-        {
-            end += piece.len;
-        }
-        start..end
+        let start = range.start.saturating_sub(in_block(range.start));
+        let last = range.end - 1;
+        start..self.len().min(last + (BLOCK - in_block(last)))
     }
 }
 

@@ -169,16 +169,32 @@ impl SpliceFile {
         }
     }
 
-    /// Overwrites added bytes that nothing else refers to, in place, and records that.
+    /// Overwrites the bytes from `start` on, added bytes that nothing else refers to, in place, and records that.
     pub(crate) fn put_in_place(&mut self, range: Range<u64>, bytes: &[u8]) -> Result<()> {
         let start = range.start;
         let old = self.swap_in_place(range, bytes)?;
+        self.record_overwrite(start, old);
+        Ok(())
+    }
+
+    /// The same where they all lie together, from `address` on.
+    pub(crate) fn put_at_address(&mut self, start: u64, address: u64, bytes: &[u8]) -> Result<()> {
+        let mut old = Box::default();
+        if self.history.is_on() {
+            old = vec![0; bytes.len()].into_boxed_slice();
+            self.read_exact_at(&mut old, start)?;
+        }
+        self.added.overwrite(address, bytes).map_err(|error| self.not_added(error))?;
+        self.record_overwrite(start, old);
+        Ok(())
+    }
+
+    fn record_overwrite(&mut self, start: u64, old: Box<[u8]>) {
         if self.history.is_on() {
             self.history.record(Inverse::Overwrite { start, old });
         } else {
             self.history.skip();
         }
-        Ok(())
     }
 
     /// Puts `bytes` into the store in the place of the added bytes of `range`, and returns those.

@@ -1,14 +1,10 @@
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rustix::process::{Resource, getrlimit};
+use super::spill::Spill;
 
 /// Bytes kept together in memory. A chunk never grows past its first allocation, so that its bytes stay in place.
 const CHUNK: usize = 1 << 20;
-/// Small additions are gathered up to this many bytes before they are written to the temporary file.
-const WRITE_BUFFER: usize = 64 << 10;
 /// How many bytes are asked of a reader at once.
 const READ_BUFFER: usize = 256 << 10;
 
@@ -80,7 +76,8 @@ impl AddedBytes {
         let spill = match &mut self.spill {
             Some(spill) => spill,
             None => {
-                let spill = Spill::new(&self.directory()).map_err(AppendError::Store)?;
+                let spill =
+                    Spill::new(&self.directory(), self.memory_limit).map_err(AppendError::Store)?;
                 self.spill.insert(spill)
             }
         };
@@ -206,78 +203,9 @@ impl AddedBytes {
     }
 }
 
-/// The part of the store beyond the memory limit: a temporary file without a name, and the bytes not yet in it.
-#[derive(Debug)]
-struct Spill {
-    file: File,
-    /// Bytes in the file.
-    written: u64,
-    /// The bytes after those, at most [`WRITE_BUFFER`].
-    buffer: Vec<u8>,
-}
-
-impl Spill {
-    fn new(directory: &Path) -> io::Result<Self> {
-        let file = tempfile::tempfile_in(directory)?;
-        Ok(Self { file, written: 0, buffer: Vec::with_capacity(WRITE_BUFFER) })
-    }
-
-    fn len(&self) -> u64 {
-        self.written + self.buffer.len() as u64
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<(), AppendError> {
-        if self.buffer.len() + bytes.len() > WRITE_BUFFER {
-            write_at(&self.file, &self.buffer, self.written)?;
-            self.written += self.buffer.len() as u64;
-            self.buffer.clear();
-        }
-        if bytes.len() >= WRITE_BUFFER {
-            write_at(&self.file, bytes, self.written)?;
-            self.written += bytes.len() as u64;
-        } else {
-            self.buffer.extend_from_slice(bytes);
-        }
-        Ok(())
-    }
-
-    fn overwrite(&mut self, offset: u64, bytes: &[u8]) -> Result<(), AppendError> {
-        let in_file = self.written.saturating_sub(offset).min(bytes.len() as u64) as usize;
-        let (to_file, to_buffer) = bytes.split_at(in_file);
-        let at = offset.saturating_sub(self.written) as usize;
-        let place = self.buffer.get_mut(at..).and_then(|rest| rest.get_mut(..to_buffer.len()));
-        place.ok_or_else(not_added)?.copy_from_slice(to_buffer);
-        // Within the file's length, so that its limit is no matter.
-        self.file.write_all_at(to_file, offset).map_err(AppendError::Store)
-    }
-
-    fn truncate(&mut self, len: u64) {
-        self.buffer.truncate(len.saturating_sub(self.written) as usize);
-        self.written = self.written.min(len);
-    }
-
-    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let in_file = self.written.saturating_sub(offset).min(buffer.len() as u64) as usize;
-        let (from_file, from_buffer) = buffer.split_at_mut(in_file);
-        self.file.read_exact_at(from_file, offset)?;
-        let at = offset.saturating_sub(self.written) as usize;
-        let bytes = self.buffer.get(at..).and_then(|rest| rest.get(..from_buffer.len()));
-        from_buffer.copy_from_slice(bytes.ok_or(ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-}
-
-fn not_added() -> AppendError {
+/// The error for an address past the end.
+pub(super) fn not_added() -> AppendError {
     AppendError::Store(ErrorKind::UnexpectedEof.into())
-}
-
-fn write_at(file: &File, bytes: &[u8], offset: u64) -> Result<(), AppendError> {
-    let len = offset + bytes.len() as u64;
-    // A write past the limit would not only fail: its signal ends the process.
-    match getrlimit(Resource::Fsize).current {
-        Some(limit) if len > limit => Err(AppendError::OverLimit { len, limit }),
-        _ => file.write_all_at(bytes, offset).map_err(AppendError::Store),
-    }
 }
 
 #[cfg(test)]
@@ -318,13 +246,12 @@ mod tests {
         let mut store = AddedBytes::new(chunk + 1000, None);
         let mut model = vec![1; CHUNK + 1000];
         store.append(&model).unwrap();
-        for _ in 0..WRITE_BUFFER / 1000 + 10 {
+        for _ in 0..100 {
             store.append(&[2; 1000]).unwrap();
             model.extend([2; 1000]);
         }
-        let written = store.spill.as_ref().unwrap().written;
-        assert!(written > 0 && store.len() > chunk + 1000 + written);
-        let border = chunk + 1000 + written;
+        let border = chunk + 1000 + store.spill.as_ref().unwrap().written();
+        assert!(border > chunk + 1000 && store.len() > border);
         for (at, len) in [(0, 1), (chunk - 3, 7), (chunk + 990, 700), (border - 5, 9), (border, 2)]
         {
             let bytes: Vec<u8> = (0..len).map(|number| number as u8 ^ 0x55).collect();

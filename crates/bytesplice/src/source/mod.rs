@@ -3,6 +3,7 @@
 mod added;
 mod file;
 mod mapped;
+mod spill;
 
 pub(crate) use added::{AddedBytes, AppendError};
 pub(crate) use file::FileSource;
