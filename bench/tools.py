@@ -22,6 +22,8 @@ class Tools:
 
     binary: Path
     python: Path
+    edits: Path
+    """The program of the directory of that name."""
     versions: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
@@ -33,10 +35,12 @@ class Tools:
 def install() -> Tools:
     """Builds ours, which must work, and installs the peers, which may be missing."""
     _run(["cargo", "build", "--release", "--locked", "-q", "-p", "bytesplice-cli"])
-    metadata_target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
-    tools = Tools(Path(metadata_target) / "release" / "bytesplice", ENVIRONMENT / "bin" / "python")
+    target = Path(os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")))
+    release = target / "release"
+    tools = Tools(release / "bytesplice", ENVIRONMENT / "bin" / "python", release / "bench-edits")
     if not tools.python.exists():
         _run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
+    _build_edits(tools, target)
     _install_packages(tools)
     _install_ours(tools)
     _install_mutagen(tools)
@@ -50,6 +54,20 @@ def install() -> Tools:
     for name, why in tools.absent.items():
         print(f"!!! ABSENT: {name}: {why}", flush=True)
     return tools
+
+
+def _build_edits(tools: Tools, target: Path) -> None:
+    """A workspace of its own, so that the product does not depend on its peers."""
+    manifest = str(ROOT / "bench" / "edits" / "Cargo.toml")
+    try:
+        _run(["cargo", "build", "-rq", "--locked", "--manifest-path", manifest, "--target-dir", str(target)])
+        lock = (ROOT / "bench" / "edits" / "Cargo.lock").read_text()
+        for name in ("crop", "ropey"):
+            found = re.search(rf'name = "{name}"\nversion = "([^"]+)"', lock)
+            tools.versions[name] = found[1] if found else "unknown"
+        tools.versions["bench-edits"] = "of the same commit"
+    except subprocess.CalledProcessError as error:
+        tools.absent["bench-edits"] = _reason(error)
 
 
 def _install_ours(tools: Tools) -> None:
