@@ -54,6 +54,7 @@ mod read;
 mod reader;
 mod recovery;
 mod regular;
+mod search;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod source;
@@ -70,4 +71,7 @@ pub use options::{
 };
 pub use reader::{Chunks, Reader};
 pub use recovery::{RecoverOptions, abort, recover, recover_with};
+pub use search::{
+    Match, Matches, Pattern, PatternError, Replacement, ReverseMatches, SearchOptions,
+};
 pub use status::{JournalStatus, Status, status};
