@@ -44,6 +44,7 @@ mod commit;
 mod content;
 mod error;
 mod file;
+mod gather;
 mod identity;
 mod lock;
 mod open;

@@ -26,19 +26,14 @@ impl SpliceFile {
     ///
     /// # Errors
     /// [`Error::OutOfRange`] if they reach past the end; else as [`read_at`](Self::read_at).
-    pub fn read_exact_at(&self, mut buffer: &mut [u8], offset: u64) -> Result<()> {
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         self.check_usable()?;
         let end = offset.checked_add(buffer.len() as u64).ok_or_else(|| Error::TooLarge {
             path: self.path.clone(),
             what: "the end of the range",
         })?;
         let range = range::resolve(offset..end, self.len(), &self.path)?;
-        for piece in self.tree.range(range) {
-            let (now, later) = buffer.split_at_mut(piece.len as usize);
-            self.read_piece(now, piece)?;
-            buffer = later;
-        }
-        Ok(())
+        self.gather(self.tree.range(range), buffer)
     }
 
     /// The bytes of `range` in order, in chunks of at most 1 MiB and never an empty one.

@@ -66,7 +66,7 @@ impl Literals {
     ) -> Result<Option<Match>> {
         let mut rest = range;
         loop {
-            let text = window.from_start(&rest);
+            let text = window.at_start(&rest);
             let is_rest = text.len() as u64 == rest.end - rest.start;
             if let Some((found, needle)) = self.find_in(text) {
                 // A needle that begins earlier, or is preferred, may reach beyond the window.
@@ -93,7 +93,7 @@ impl Literals {
     ) -> Result<Option<Match>> {
         let mut rest = range;
         loop {
-            let text = window.to_end(&rest);
+            let text = window.at_end(&rest);
             let start = rest.end - text.len() as u64;
             if let Some((found, needle)) = self.rfind_in(text) {
                 let range = start + found.start as u64..start + found.end as u64;

@@ -92,12 +92,14 @@ impl Pattern {
 #[non_exhaustive]
 pub enum PatternError {
     /// It is no regular expression on bytes.
-    #[error("invalid regular expression: {detail}")]
+    #[error("invalid regular expression: {detail} (at byte {offset})")]
     Invalid {
         /// The expression.
         pattern: String,
-        /// What is wrong, with the place marked; several lines.
+        /// What is wrong.
         detail: String,
+        /// Where in the expression, in bytes.
+        offset: usize,
     },
     /// It takes too much memory.
     #[error("the pattern is too large: {0}")]

@@ -43,9 +43,17 @@ pub(super) struct Regex {
 impl Regex {
     /// Compiles the expression for bytes.
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
-        let invalid = |error: regex_syntax::Error| PatternError::Invalid {
-            pattern: pattern.to_owned(),
-            detail: error.to_string(),
+        let invalid = |error: regex_syntax::Error| {
+            let (detail, offset) = match &error {
+                regex_syntax::Error::Parse(error) => {
+                    (error.kind().to_string(), error.span().start.offset)
+                }
+                regex_syntax::Error::Translate(error) => {
+                    (error.kind().to_string(), error.span().start.offset)
+                }
+                other => (other.to_string(), 0),
+            };
+            PatternError::Invalid { pattern: pattern.to_owned(), detail, offset }
         };
         let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
         let hir = parser.parse(pattern).map_err(invalid)?;
@@ -195,7 +203,7 @@ impl Scan<'_> {
         };
         run.restart(before, anchored).map_err(|detail| failed(file, at, detail))?;
         while at < end {
-            let text = window.from_start(&(at..end));
+            let text = window.at_start(&(at..end));
             if text.is_empty() {
                 // With the byte before, which assertions look at.
                 window.read_on(file, at.saturating_sub(1), end, watch)?;
@@ -224,7 +232,7 @@ impl Scan<'_> {
         run.start(byte_behind(file, window, at)?, Anchored::Yes)
             .map_err(|detail| failed(file, at, detail))?;
         while at > start {
-            let mut text = window.to_end(&(start..at));
+            let mut text = window.at_end(&(start..at));
             if text.is_empty() {
                 let from = start.max(at.saturating_sub(BACK));
                 self.before.resize((at - from) as usize, 0);
@@ -257,7 +265,7 @@ impl Scan<'_> {
         run.start(byte_behind(file, window, at)?, Anchored::No)
             .map_err(|detail| failed(file, at, detail))?;
         while at > start {
-            let text = window.to_end(&(start..at));
+            let text = window.at_end(&(start..at));
             if text.is_empty() {
                 // With the byte behind, which assertions look at.
                 window.read_back(file, file.len().min(at + 1), start, watch)?;

@@ -443,7 +443,7 @@ fn patterns_that_are_none_say_why() {
         (r"\pL", "Unicode"),
     ] {
         match Pattern::regex(expression) {
-            Err(PatternError::Invalid { pattern, detail }) => {
+            Err(PatternError::Invalid { pattern, detail, .. }) => {
                 assert!(pattern == expression && detail.contains(reason), "{expression}: {detail}");
             }
             other => panic!("{expression}: {other:?}"),

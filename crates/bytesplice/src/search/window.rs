@@ -31,12 +31,12 @@ impl Window {
     }
 
     /// What is in memory of `range`, from its start on; nothing if that is not there.
-    pub fn from_start(&self, range: &Range<u64>) -> &[u8] {
+    pub fn at_start(&self, range: &Range<u64>) -> &[u8] {
         self.part(range.start..range.end.min(self.range().end))
     }
 
     /// What is in memory of `range`, up to its end; nothing if that is not there.
-    pub fn to_end(&self, range: &Range<u64>) -> &[u8] {
+    pub fn at_end(&self, range: &Range<u64>) -> &[u8] {
         self.part(range.start.max(self.start)..range.end)
     }
 
