@@ -139,36 +139,42 @@ pub(crate) struct Plan {
 impl Plan {
     /// Plans the way from an old file of `old_len` bytes to `parts`. Also gives the pieces that make up the literals, in
     /// order. O(parts).
-    pub fn new(parts: &[Part], old_len: u64, geometry: Geometry) -> (Self, Vec<Piece>) {
-        let mut segments = Vec::with_capacity(parts.len());
-        let mut destination = 0;
-        for part in parts {
-            let source = match part.supply {
+    ///
+    /// Parts are taken several times, and not kept: a million edits have two million.
+    pub fn new(
+        parts: impl Iterator<Item = Part> + Clone,
+        old_len: u64,
+        geometry: Geometry,
+    ) -> (Self, Vec<Piece>) {
+        let mut new_len = 0;
+        let segments = placed(parts.clone()).inspect(|(_, part)| new_len += part.piece.len);
+        let segments = segments.map(|(destination, part)| Segment {
+            destination,
+            len: part.piece.len,
+            source: match part.supply {
                 Supply::Kept(source) => Some(source),
                 // What is left alone is as good as what stays.
                 Supply::Gap => Some(destination),
                 Supply::New | Supply::Hole => None,
-            };
-            segments.push(Segment { destination, len: part.piece.len, source });
-            destination += part.piece.len;
-        }
-        let new_len = destination;
-        let mut builder = RunBuilder { block: geometry.block, ..RunBuilder::default() };
-        let mut index = 0;
-        for span in order::dirty_spans(&segments, geometry.block) {
-            let range = bytes_of(&span, geometry.block, new_len);
-            while segments[index].destination + segments[index].len <= range.start {
-                index += 1;
-            }
-            for (segment, part) in segments[index..].iter().zip(&parts[index..]) {
-                if segment.destination >= range.end {
-                    break;
-                }
-                let from = range.start.max(segment.destination) - segment.destination;
-                let to = range.end.min(segment.destination + segment.len) - segment.destination;
-                builder.push(segment.destination + from, part.slice(from, to), span.class);
-            }
-        }
+            },
+        });
+        let spans = order::dirty_spans(segments, geometry.block);
+        // Counted first: lists that grow take up to three times their memory.
+        let (mut runs, mut literals) = (0, 0);
+        for_each_dirty(parts.clone(), &spans, new_len, geometry.block, |_, part, class| {
+            runs += 1;
+            literals += usize::from(part.supply == Supply::New || class == Class::Still);
+        });
+        let mut builder = RunBuilder {
+            block: geometry.block,
+            runs: Vec::with_capacity(runs),
+            literals: Vec::with_capacity(literals),
+            literal_len: 0,
+        };
+        for_each_dirty(parts, &spans, new_len, geometry.block, |destination, part, class| {
+            builder.push(destination, part, class);
+        });
+        drop(spans);
         // Classes and steps come from the runs once more, as recovery will find them.
         let plan = Self::from_runs(builder.runs, old_len, new_len, geometry);
         (plan, builder.literals)
@@ -176,23 +182,20 @@ impl Plan {
 
     /// The plan that these runs are. They must be ascending, and cover whole blocks up to the end of the file.
     pub fn from_runs(runs: Vec<Run>, old_len: u64, new_len: u64, geometry: Geometry) -> Self {
-        let segments: Vec<Segment> = runs
-            .iter()
-            .map(|run| Segment {
-                destination: run.destination,
-                len: run.len,
-                source: match run.origin {
-                    Origin::Kept(source) => Some(source),
-                    Origin::Literal(_) | Origin::Fill(_) | Origin::Hole => None,
-                },
-            })
-            .collect();
+        let segments = runs.iter().map(|run| Segment {
+            destination: run.destination,
+            len: run.len,
+            source: match run.origin {
+                Origin::Kept(source) => Some(source),
+                Origin::Literal(_) | Origin::Fill(_) | Origin::Hole => None,
+            },
+        });
         let literal_len = runs
             .iter()
             .filter(|run| matches!(run.origin, Origin::Literal(_)))
             .map(|run| run.len)
             .sum();
-        let spans = order::dirty_spans(&segments, geometry.block);
+        let spans = order::dirty_spans(segments, geometry.block);
         let steps = steps(&spans, new_len, geometry);
         Self { old_len, new_len, runs, steps, literal_len }
     }
@@ -320,7 +323,6 @@ impl Plan {
 }
 
 /// Collects runs, and the pieces of their literals.
-#[derive(Default)]
 struct RunBuilder {
     block: u64,
     runs: Vec<Run>,
@@ -355,6 +357,45 @@ impl RunBuilder {
             _ => self.runs.push(run),
         }
     }
+}
+
+/// The parts of dirty blocks in order: where each goes, and the class of its blocks.
+fn for_each_dirty(
+    parts: impl Iterator<Item = Part> + Clone,
+    spans: &[Span],
+    new_len: u64,
+    block: u64,
+    mut take: impl FnMut(u64, Part, Class),
+) {
+    let mut parts = placed(parts);
+    let mut under_way = parts.next();
+    for span in spans {
+        let range = bytes_of(span, block, new_len);
+        while let Some((destination, part)) = under_way {
+            let end = destination + part.piece.len;
+            if destination >= range.end {
+                break;
+            }
+            if end > range.start {
+                let from = range.start.max(destination) - destination;
+                let to = range.end.min(end) - destination;
+                take(destination + from, part.slice(from, to), span.class);
+            }
+            if end > range.end {
+                break;
+            }
+            under_way = parts.next();
+        }
+    }
+}
+
+/// Parts, and where each goes.
+fn placed(parts: impl Iterator<Item = Part> + Clone) -> impl Iterator<Item = (u64, Part)> + Clone {
+    parts.scan(0, |destination, part| {
+        let start = *destination;
+        *destination += part.piece.len;
+        Some((start, part))
+    })
 }
 
 /// Cuts the spans into steps, in the order of writing.
