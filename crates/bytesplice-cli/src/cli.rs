@@ -167,6 +167,7 @@ Examples
     #[command(
         visible_alias = "sub",
         verbatim_doc_comment,
+        mut_arg("expect_hex", |argument| argument.hide(true)),
         after_help = "\
 Examples
   bytesplice replace-all data old.example.org new.example.org

@@ -248,7 +248,7 @@ impl<'a> Edit<'a> {
         print(&format!(
             "{}: {}this is the plan, nothing was written\n{}",
             shown(self.path),
-            self.replaced.map_or(String::new(), |count| format!("{}, ", matches(count))),
+            self.replaced.map_or(String::new(), |count| format!("{}; ", matches(count))),
             plan_table(plan)
         ))
     }

@@ -32,7 +32,7 @@ impl PatternKind {
     pub fn pattern(&self, argument: &OsStr) -> Result<Pattern, Failure> {
         let wrong = |reason: String| Failure::Pattern { name: "PATTERN", reason };
         if argument.is_empty() {
-            return Err(wrong("is empty".into()));
+            return Err(wrong("it is empty".into()));
         }
         if !self.regex {
             return Ok(Pattern::literal(self.bytes(argument).map_err(wrong)?));
