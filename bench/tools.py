@@ -22,6 +22,7 @@ class Tools:
 
     binary: Path
     python: Path
+    search_peers: Path
     versions: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
@@ -34,7 +35,13 @@ def install() -> Tools:
     """Builds ours, which must work, and installs the peers, which may be missing."""
     _run(["cargo", "build", "--release", "--locked", "-q", "-p", "bytesplice-cli"])
     metadata_target = os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target"))
-    tools = Tools(Path(metadata_target) / "release" / "bytesplice", ENVIRONMENT / "bin" / "python")
+    search_peers = Path(metadata_target) / "search-peers"
+    tools = Tools(
+        Path(metadata_target) / "release" / "bytesplice",
+        ENVIRONMENT / "bin" / "python",
+        search_peers / "release" / "search-peers",
+    )
+    _build_search_peers(tools, search_peers)
     if not tools.python.exists():
         _run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
     _install_packages(tools)
@@ -64,6 +71,16 @@ def _install_ours(tools: Tools) -> None:
         tools.versions["bytesplice for Python"] = "of the same commit"
     except subprocess.CalledProcessError as error:
         tools.absent["bytesplice for Python"] = _reason(error)
+
+
+def _build_search_peers(tools: Tools, target: Path) -> None:
+    """A program of its own, outside the workspace."""
+    manifest = str(ROOT / "bench" / "search_peers" / "Cargo.toml")
+    try:
+        _run(["cargo", "build", "--release", "--locked", "-q", "--manifest-path", manifest, "--target-dir", str(target)])
+        tools.versions["search-peers"] = "of the same commit"
+    except subprocess.CalledProcessError as error:
+        tools.absent["search-peers"] = _reason(error)
 
 
 def _install_mutagen(tools: Tools) -> None:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from bench.bench import Bench
 from bench.results import Result
-from bench.sections import aligned, durable, front, kills, random_edits, scattered, sparse, written
+from bench.sections import aligned, durable, front, kills, random_edits, scattered, search, sparse, written
 
 
 class Section(Protocol):
@@ -24,5 +24,6 @@ ALL: dict[str, Section] = {
     "random": random_edits,
     "sparse": sparse,
     "written": written,
+    "search": search,
     "kills": kills,
 }

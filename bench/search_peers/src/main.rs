@@ -1,4 +1,4 @@
-//! `search-peers METHOD PATH [PIECES]`: searches a file for bytes that it does not hold, again and again, and prints the
+//! `search-peers METHOD PATH [PIECES]` searches a file for bytes that it does not hold, again and again, and prints the
 //! seconds of each time, one a line.
 //!
 //! Methods: `preads` (memmem over reads of 1 MiB), `map` and `map-rfind` (memmem over a map), and bytesplice's `find`, `rfind` and `regex`
@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytesplice::{OpenOptions, Pattern, SpliceFile};
 use memchr::memmem::{Finder, FinderRev};
 
-/// Not in files of capital letters and digits.
+/// In no file of random bytes.
 const NEEDLE: &[u8] = b"THE bytes that are nowhere";
 const BUFFER: usize = 1 << 20;
 const RUNS: usize = 7;
