@@ -76,8 +76,9 @@ def _install_ours(tools: Tools) -> None:
 def _build_search_peers(tools: Tools, target: Path) -> None:
     """A program of its own, outside the workspace."""
     manifest = str(ROOT / "bench" / "search_peers" / "Cargo.toml")
+    where = ["--manifest-path", manifest, "--target-dir", str(target)]
     try:
-        _run(["cargo", "build", "--release", "--locked", "-q", "--manifest-path", manifest, "--target-dir", str(target)])
+        _run(["cargo", "build", "--release", "--locked", "-q", *where])
         tools.versions["search-peers"] = "of the same commit"
     except subprocess.CalledProcessError as error:
         tools.absent["search-peers"] = _reason(error)

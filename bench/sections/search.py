@@ -96,11 +96,11 @@ def _replace(bench: Bench, result: Result, count: int) -> None:
     ours, sed = "bytesplice replace-all", "sed -i + sync"
     contenders = [Contender(ours, lambda path: [binary, "replace-all", str(path), old, new], ours=True, recovers=True)]
     peers = {
-        "sed": (sed, f"LC_ALL=C sed -i 's/{old}/{new}/g' \"$0\" && sync \"$0\""),
-        "perl": ("perl -i -pe + sync", f"perl -i -pe 's/{old}/{new}/g' \"$0\" && sync \"$0\""),
+        "sed": (sed, f'LC_ALL=C sed -i \'s/{old}/{new}/g\' "$0" && sync "$0"'),
+        "perl": ("perl -i -pe + sync", f'perl -i -pe \'s/{old}/{new}/g\' "$0" && sync "$0"'),
         "bbe": (
             "bbe + mv + sync",
-            f"bbe -e 's/{old}/{new}/' \"$0\" -o \"$0.new\" && mv \"$0.new\" \"$0\" && sync \"$0\"",
+            f'bbe -e \'s/{old}/{new}/\' "$0" -o "$0.new" && mv "$0.new" "$0" && sync "$0"',
         ),
     }
     for tool, (name, script) in peers.items():

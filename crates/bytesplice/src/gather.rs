@@ -10,9 +10,15 @@ use crate::{Result, SpliceFile};
 /// the copy of some 4 KiB.
 const SKIPPED: u64 = 4 << 10;
 /// Bytes that one call may read along.
-const SKIPPED_AT_ONCE: usize = 32 << 10;
+const SKIPPED_AT_ONCE: u64 = 32 << 10;
 /// Buffers that one call may fill: the least limit of the systems there are (`IOV_MAX`).
 const BUFFERS: usize = 1024;
+
+/// Pieces that begin in so many bytes each, on average, are read with all that is between them and then copied: filling
+/// a buffer more costs a call as much.
+const DENSE: u64 = 512;
+/// Bytes that are read at once to be copied.
+const COPIED_AT_ONCE: u64 = 256 << 10;
 
 /// Pieces of the original that follow each other closely in the file, though not in the contents.
 #[derive(Default)]
@@ -61,6 +67,19 @@ impl SpliceFile {
             let piece = Piece::new(Source::Original, start, end - start);
             return self.read_piece(&mut buffer[place.clone()], piece);
         }
+        if run.is_dense() {
+            let mut bytes = vec![0; (end - start) as usize];
+            if self.original.read_exact_at(&mut bytes, start).is_err() {
+                return self.read_one_by_one(run, buffer);
+            }
+            let mut rest = &bytes[..];
+            for (place, skipped) in &run.places {
+                let (now, later) = rest[*skipped..].split_at(place.len());
+                buffer[place.clone()].copy_from_slice(now);
+                rest = later;
+            }
+            return Ok(());
+        }
         let mut unwanted = vec![0; run.skipped];
         let (mut unwanted, mut rest) = (&mut unwanted[..], &mut *buffer);
         let mut buffers = Vec::with_capacity(2 * run.places.len());
@@ -105,11 +124,56 @@ impl SpliceFile {
 impl Run {
     /// Whether one call can read the piece as well.
     fn takes(&self, piece: Piece) -> bool {
-        !self.places.is_empty()
-            // Two buffers a piece.
-            && 2 * self.places.len() + 2 <= BUFFERS
-            && piece.offset.checked_sub(self.range.end).is_some_and(|skipped| {
-                skipped <= SKIPPED && self.skipped + skipped as usize <= SKIPPED_AT_ONCE
-            })
+        if self.places.is_empty() {
+            return false;
+        }
+        let Some(skipped) = piece.offset.checked_sub(self.range.end) else { return false };
+        // Two buffers a piece.
+        let fits = 2 * self.places.len() + 2 <= BUFFERS
+            && self.skipped as u64 + skipped <= SKIPPED_AT_ONCE;
+        let end = piece.offset + piece.len;
+        skipped <= SKIPPED && (fits || self.is_dense() && self.would_be_dense(end))
+    }
+
+    /// Whether it is better read as a whole.
+    fn is_dense(&self) -> bool {
+        self.would_be_dense(self.range.end)
+    }
+
+    fn would_be_dense(&self, end: u64) -> bool {
+        let len = end - self.range.start;
+        len <= COPIED_AT_ONCE && len <= DENSE * self.places.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_end_where_a_call_can_take_no_more() {
+        let bytes: Vec<u8> = (0..600_000_u32).map(|number| (number * 7 / 5) as u8).collect();
+        let target = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(target.path(), &bytes).unwrap();
+        let file = SpliceFile::open(target.path()).unwrap();
+        // Pieces of this length, and how far it is from the beginning of one to that of the next.
+        for (len, distance) in [(3, 3), (3, 4), (100, 100 + SKIPPED), (100, 101 + SKIPPED), (9, 0)]
+        {
+            let count = if distance == 0 { 2000 } else { 590_000 / distance };
+            let offsets = (0..count).map(|number| number * distance);
+            let pieces = offsets.clone().flat_map(|offset| {
+                [Piece::new(Source::Original, offset, len), Piece::new(Source::Fill(b'-'), 0, 2)]
+            });
+            let expected: Vec<u8> = offsets
+                .flat_map(|offset| [&bytes[offset as usize..][..len as usize], b"--"].concat())
+                .collect();
+            let mut found = vec![0; expected.len()];
+            file.gather(pieces.clone(), &mut found).unwrap();
+            assert!(found == expected, "{len} {distance}");
+        }
+        target.as_file().set_len(500_000).unwrap();
+        let pieces = (0..60_000).map(|number| Piece::new(Source::Original, 10 * number, 9));
+        let outcome = file.gather(pieces, &mut vec![0; 540_000]);
+        assert!(matches!(outcome, Err(crate::Error::Changed { .. })), "{outcome:?}");
     }
 }

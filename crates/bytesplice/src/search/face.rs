@@ -165,8 +165,10 @@ impl SpliceFile {
     /// after an error, none; without a match nothing is changed.
     ///
     /// One pass over the contents: O(n) and the pieces. Each match takes about 50 bytes of memory, whatever its length and
-    /// that of its replacement; a literal replacement is stored once. Where a template names groups, the matches are read
-    /// into memory one by one.
+    /// that of its replacement; a literal replacement is stored once. Where matches lie less than 64 bytes apart, what is
+    /// between them counts as added bytes instead, as does what a template is expanded to: beyond the
+    /// [`memory_limit`](crate::OpenOptions::memory_limit) these go to a temporary file. Where a template names groups, the
+    /// matches are read into memory one by one.
     ///
     /// # Errors
     /// As for [`find`](Self::find) and [`splice`](Self::splice); [`Cancelled`](crate::Error::Cancelled);

@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::pattern::Pattern;
@@ -10,6 +11,13 @@ use crate::{Error, Result, SpliceFile};
 
 /// Longest match, in bytes, whose groups are put into a replacement.
 const EXPANDED: u64 = if cfg!(test) { 190 } else { 4 << 20 };
+
+/// Pieces of so many bytes are small: more than twice what a piece takes.
+const SMALL: u64 = 64;
+/// So many small pieces in a row are stored as one.
+const MANY: usize = 8;
+/// Bytes of small pieces that are stored at once.
+const STORED_AT_ONCE: usize = if cfg!(test) { 20 } else { 64 << 10 };
 
 /// Makes the new contents while their matches are being found.
 pub(super) struct Replacing<'a, 'w> {
@@ -58,8 +66,9 @@ impl<'a, 'w> Replacing<'a, 'w> {
         let old = self.file.tree.clone();
         let mut kept = Kept { pieces: old.iter(), rest: None };
         let mut failure = None;
-        let mut pieces =
+        let edited =
             Edited { kept: &mut kept, copied_to: 0, at: 0, next: None, is_last: false, len: 0 };
+        let mut pieces = Frugal { edited, small: Vec::new(), len: 0, ready: VecDeque::new() };
         let tree = PieceTree::from_pieces(std::iter::from_fn(|| {
             pieces.next(&mut self).unwrap_or_else(|error| {
                 failure = Some(error);
@@ -85,7 +94,11 @@ impl<'a, 'w> Replacing<'a, 'w> {
             New::Template(parts) => parts,
         };
         let bytes = self.expanded(parts, found)?;
-        let appended = self.file.added.append(&bytes);
+        self.store(&bytes)
+    }
+
+    fn store(&mut self, bytes: &[u8]) -> Result<Piece> {
+        let appended = self.file.added.append(bytes);
         let address = appended.map_err(|error| self.file.not_added(error))?;
         Ok(Piece::new(Source::Added, address, bytes.len() as u64))
     }
@@ -161,6 +174,58 @@ impl Edited<'_, '_> {
             return Err(Error::TooLarge { path, what });
         }
         Ok(piece)
+    }
+}
+
+/// The same pieces, but that many small ones in a row become one: where matches lie close together, the bytes between
+/// them, stored once more, take less than their pieces would.
+struct Frugal<'k, 'p> {
+    edited: Edited<'k, 'p>,
+    /// Small pieces in a row, with so many bytes.
+    small: Vec<Piece>,
+    len: usize,
+    /// What comes next.
+    ready: VecDeque<Piece>,
+}
+
+impl Frugal<'_, '_> {
+    fn next(&mut self, replacing: &mut Replacing<'_, '_>) -> Result<Option<Piece>> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Ok(Some(piece));
+            }
+            match self.edited.next(replacing)? {
+                Some(piece) if piece.len <= SMALL => {
+                    if piece.len > 0 {
+                        self.small.push(piece);
+                        self.len += piece.len as usize;
+                    }
+                    if self.len >= STORED_AT_ONCE && self.small.len() >= MANY {
+                        self.settle(replacing)?;
+                    }
+                }
+                large => {
+                    self.settle(replacing)?;
+                    self.ready.extend(large);
+                    if self.ready.is_empty() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands over the small pieces, as one if they are many.
+    fn settle(&mut self, replacing: &mut Replacing<'_, '_>) -> Result<()> {
+        if self.small.len() >= MANY {
+            let mut bytes = vec![0; self.len];
+            replacing.file.gather(self.small.drain(..), &mut bytes)?;
+            self.ready.push_back(replacing.store(&bytes)?);
+        } else {
+            self.ready.extend(self.small.drain(..));
+        }
+        self.len = 0;
+        Ok(())
     }
 }
 
