@@ -490,3 +490,40 @@ fn sabotage_order(ordered: &mut [&Span], geometry: Geometry) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        /// Steps are part of the format of the journal: that spans of mixed blocks are merged must not be seen in them.
+        #[test]
+        fn steps_do_not_depend_on_how_mixed_blocks_are_listed(
+            lists in vec((0..3_u8, 1..40_u64, 0..3_u64, prop::option::of(1..200_u64)), 0..12),
+            chunk in 1..12_u64, longest in 1..30_u64
+        ) {
+            let geometry = Geometry { block: 4, chunk: 4 * chunk, longest_step: 4 * longest, ..Geometry::REAL };
+            let (mut merged, mut single) = (Vec::new(), Vec::new());
+            let mut first = 0;
+            for (class, count, gap, shift) in lists {
+                let class = [Class::Up, Class::Down, Class::Still][usize::from(class)];
+                let shift = shift.filter(|_| class != Class::Still).map(|shift| shift.max(4 * chunk));
+                let span = Span { first, count, class, shift };
+                match shift {
+                    Some(_) => single.push(span),
+                    None => single.extend((first..first + count).map(|first| Span { first, count: 1, ..span })),
+                }
+                merged.push(span);
+                first += count + gap;
+            }
+            let geometry = Geometry { longest_step: geometry.longest_step.max(geometry.chunk), ..geometry };
+            let new_len = 4 * first;
+            prop_assert_eq!(steps(&merged, new_len, geometry), steps(&single, new_len, geometry));
+        }
+    }
+}
