@@ -159,7 +159,7 @@ mod tests {
         // Pieces of this length, and how far it is from the beginning of one to that of the next.
         for (len, distance) in [(3, 3), (3, 4), (100, 100 + SKIPPED), (100, 101 + SKIPPED), (9, 0)]
         {
-            let count = if distance == 0 { 2000 } else { 590_000 / distance };
+            let count = 590_000_u64.checked_div(distance).unwrap_or(2000);
             let offsets = (0..count).map(|number| number * distance);
             let pieces = offsets.clone().flat_map(|offset| {
                 [Piece::new(Source::Original, offset, len), Piece::new(Source::Fill(b'-'), 0, 2)]
