@@ -24,6 +24,7 @@ class Tools:
     python: Path
     edits: Path
     """The program of the directory of that name."""
+    search_peers: Path
     versions: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
@@ -36,8 +37,14 @@ def install() -> Tools:
     """Builds ours, which must work, and installs the peers, which may be missing."""
     _run(["cargo", "build", "--release", "--locked", "-q", "-p", "bytesplice-cli"])
     target = Path(os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")))
-    release = target / "release"
-    tools = Tools(release / "bytesplice", ENVIRONMENT / "bin" / "python", release / "bench-edits")
+    release, search_peers = target / "release", target / "search-peers"
+    tools = Tools(
+        release / "bytesplice",
+        ENVIRONMENT / "bin" / "python",
+        release / "bench-edits",
+        search_peers / "release" / "search-peers",
+    )
+    _build_search_peers(tools, search_peers)
     if not tools.python.exists():
         _run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
     _build_edits(tools, target)
@@ -82,6 +89,17 @@ def _install_ours(tools: Tools) -> None:
         tools.versions["bytesplice for Python"] = "of the same commit"
     except subprocess.CalledProcessError as error:
         tools.absent["bytesplice for Python"] = _reason(error)
+
+
+def _build_search_peers(tools: Tools, target: Path) -> None:
+    """A program of its own, outside the workspace."""
+    manifest = str(ROOT / "bench" / "search_peers" / "Cargo.toml")
+    where = ["--manifest-path", manifest, "--target-dir", str(target)]
+    try:
+        _run(["cargo", "build", "--release", "--locked", "-q", *where])
+        tools.versions["search-peers"] = "of the same commit"
+    except subprocess.CalledProcessError as error:
+        tools.absent["search-peers"] = _reason(error)
 
 
 def _install_mutagen(tools: Tools) -> None:

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from bench.bench import Bench
 from bench.results import Result
-from bench.sections import aligned, durable, edits, front, kills, random_edits, scattered, sparse, written
+from bench.sections import aligned, durable, edits, front, kills, random_edits, scattered, search, sparse, written
 
 
 class Section(Protocol):
@@ -25,5 +25,6 @@ ALL: dict[str, Section] = {
     "sparse": sparse,
     "written": written,
     "edits": edits,
+    "search": search,
     "kills": kills,
 }

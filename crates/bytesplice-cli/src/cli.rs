@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::argument::{ArgumentParser, bound, bytes_from_hex, range};
 use crate::data::DataArguments;
+use crate::pattern_argument::PatternKind;
 use crate::range_argument::{Bound, RangeArgument};
 
 /// Insert, remove and replace bytes in the middle of a file of any size
@@ -41,10 +42,11 @@ DATA is exactly one of
 
 Exit codes
   0  done                          5  locked by another bytesplice
-  2  wrong usage                   6  changed by others, or not as expected
-  3  outside the file              7  no space, or over the file size limit
-  4  cannot open, or not a         8  recovery needed, or a bad journal
-     regular file                  9  input or output failed
+  1  nothing found                 6  changed by others, or not as expected
+  2  wrong usage                   7  no space, or over the file size limit
+  3  outside the file              8  recovery needed, or a bad journal
+  4  cannot open, or not a         9  input or output failed
+     regular file
                             130, 143  stopped by Ctrl-C or SIGTERM, nothing was changed
 
 Ctrl-C stops a commit as long as the old contents can be kept. After that the commit is
@@ -54,7 +56,8 @@ Examples
   bytesplice remove data 4..8
   bytesplice insert data 4 --text AAAA
   bytesplice replace data 10..20 --from other.bin
-  bytesplice show data -1KiB..";
+  bytesplice show data -1KiB..
+  bytesplice replace-all data old.example.org new.example.org";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -160,6 +163,44 @@ Examples
   bytesplice show data -64.."
     )]
     Show(ShowArguments),
+    /// Find PATTERN and print the offsets, one a line
+    ///
+    /// PATTERN is literal text, without escapes, unless an option says otherwise. Matches
+    /// do not overlap. A file of any size is searched in little memory, also by regular
+    /// expressions: those of the Rust crate regex on bytes, without look-around and
+    /// backreferences, where \w, \d, \b and (?i) know ASCII only.
+    ///
+    /// Exits with 0 if something was found and with 1 if nothing was. Never changes the
+    /// file: one with an unfinished commit is refused, with exit code 8.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice find data needle
+  bytesplice find data --hex '7f 45 4c 46' --context 16
+  bytesplice find data --regex '[0-9]{4}-[0-9]{2}' --max 10
+  bytesplice find data --escaped '\\n\\n' --range 1MiB.. --count"
+    )]
+    Find(FindArguments),
+    /// Replace every PATTERN by REPLACEMENT, of any length
+    ///
+    /// All matches in one commit: every byte moves at most once. PATTERN and REPLACEMENT are
+    /// literal text, without escapes, unless an option says otherwise. With --regex $1 and
+    /// ${name} in REPLACEMENT are groups of the match, $0 is all of it, $$ a dollar sign.
+    ///
+    /// Exits with 1 if nothing was found; the file is untouched then.
+    #[command(
+        visible_alias = "sub",
+        verbatim_doc_comment,
+        mut_arg("expect_hex", |argument| argument.hide(true)),
+        after_help = "\
+Examples
+  bytesplice replace-all data old.example.org new.example.org
+  bytesplice replace-all data --hex 0d0a 0a
+  bytesplice replace-all data --escaped '\\n' '\\r\\n' --dry-run
+  bytesplice replace-all data --regex '(\\w+)=(\\w+)' '$2=$1' --max 1"
+    )]
+    ReplaceAll(ReplaceAllArguments),
     /// Finish or undo a commit that was cut short
     ///
     /// Every command that changes a file does this by itself when it opens the file;
@@ -207,9 +248,11 @@ impl Command {
             | Self::Remove(RemoveArguments { options, .. })
             | Self::Replace(ReplaceArguments { options, .. })
             | Self::Append(AppendArguments { options, .. })
+            | Self::ReplaceAll(ReplaceAllArguments { options, .. })
             | Self::Truncate(TruncateArguments { options, .. })
             | Self::Copy(RearrangeArguments { options, .. })
             | Self::Move(RearrangeArguments { options, .. }) => options.json,
+            Self::Find(arguments) => arguments.json,
             Self::Recover(arguments) => arguments.json,
             Self::Abort(arguments) => arguments.json,
             Self::Status(arguments) => arguments.json,
@@ -229,6 +272,8 @@ impl Command {
             | Self::Move(RearrangeArguments { file, .. })
             | Self::Read(ReadArguments { file, .. })
             | Self::Show(ShowArguments { file, .. })
+            | Self::Find(FindArguments { file, .. })
+            | Self::ReplaceAll(ReplaceAllArguments { file, .. })
             | Self::Recover(RecoverArguments { file, .. })
             | Self::Abort(AbortArguments { file, .. })
             | Self::Status(StatusArguments { file, .. }) => file,
@@ -237,7 +282,7 @@ impl Command {
 
     /// Whether it is worth saying, after an error, that nothing was changed.
     pub fn changes_files(&self) -> bool {
-        !matches!(self, Self::Read(_) | Self::Show(_) | Self::Status(_))
+        !matches!(self, Self::Read(_) | Self::Show(_) | Self::Find(_) | Self::Status(_))
     }
 }
 
@@ -346,6 +391,56 @@ pub struct ShowArguments {
     /// Accepted for symmetry: showing prints nothing but the bytes
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `find FILE PATTERN`
+#[derive(Debug, Args)]
+pub struct FindArguments {
+    /// The file to search
+    pub file: OsString,
+    /// What to find: literal text, unless an option says otherwise; one that begins with a hyphen comes after `--`
+    pub pattern: OsString,
+    #[command(flatten)]
+    pub kind: PatternKind,
+    /// Search these bytes only: A..B, A.., ..B or A+LENGTH
+    #[arg(long, allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: Option<RangeArgument>,
+    /// Stop after N matches
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max: Option<u64>,
+    /// Print how many matches there are, and nothing else
+    #[arg(short, long)]
+    pub count: bool,
+    /// Show each match as hex and text, with N bytes before and after it
+    #[arg(long, value_name = "N", conflicts_with_all = ["count", "json"])]
+    pub context: Option<u64>,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing: the exit code tells whether there is a match
+    #[arg(short, long, conflicts_with_all = ["count", "context", "json"])]
+    pub quiet: bool,
+}
+
+/// `replace-all FILE PATTERN REPLACEMENT`
+#[derive(Debug, Args)]
+pub struct ReplaceAllArguments {
+    /// The file to change
+    pub file: OsString,
+    /// What to replace: literal text, unless an option says otherwise; one that begins with a hyphen comes after `--`
+    pub pattern: OsString,
+    /// What to put in its place, written as PATTERN is; may be empty
+    pub replacement: OsString,
+    #[command(flatten)]
+    pub kind: PatternKind,
+    /// Replace in these bytes only: A..B, A.., ..B or A+LENGTH
+    #[arg(long, allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: Option<RangeArgument>,
+    /// Replace the first N matches only
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max: Option<u64>,
+    #[command(flatten)]
+    pub options: EditOptions,
 }
 
 /// `recover FILE`

@@ -5,14 +5,15 @@ use std::ops::Range;
 use std::path::Path;
 
 use bytesplice::{
-    CommitOptions, CommitPlan, Durability, Error, FileState, OpenOptions, SpliceFile,
+    CommitOptions, CommitPlan, Durability, Error, FileState, OpenOptions, Pattern, Replacement,
+    SearchOptions, SpliceFile,
 };
 use serde_json::Value;
 
 use crate::cli::{EditOptions, StrategyArgument};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::{bytes, object, plan_value, print, print_object, shown, tell, warn};
+use crate::output::{bytes, matches, object, plan_value, print, print_object, shown, tell, warn};
 use crate::plan_table::plan_table;
 use crate::progress::CommitProgress;
 use crate::range_argument::{Bound, OutsideFile, RangeArgument};
@@ -26,6 +27,8 @@ pub struct Edit<'a> {
     options: &'a EditOptions,
     old_len: u64,
     interrupt: Option<Interrupt>,
+    /// How many matches were replaced, where that is what was done.
+    replaced: Option<u64>,
 }
 
 impl<'a> Edit<'a> {
@@ -44,7 +47,15 @@ impl<'a> Edit<'a> {
             // Said before standard input is read, not after.
             return Err(Error::PermissionDenied { path: path.into() }.into());
         }
-        Ok(Self { old_len: file.len(), file, command, path, options, interrupt: None })
+        Ok(Self {
+            old_len: file.len(),
+            file,
+            command,
+            path,
+            options,
+            interrupt: None,
+            replaced: None,
+        })
     }
 
     /// The path as it was given.
@@ -80,6 +91,34 @@ impl<'a> Edit<'a> {
                 Err(Failure::Interrupted { error: Error::Cancelled { path, state }, signal })
             }
         }
+    }
+
+    /// Replaces all matches, with a progress bar, unless a signal stops that. Tells how many there were.
+    ///
+    /// # Errors
+    /// The search failed or was stopped.
+    pub fn replace_all(
+        &mut self,
+        pattern: &Pattern,
+        replacement: &Replacement,
+        options: SearchOptions<'_>,
+    ) -> Result<u64, Failure> {
+        self.watch_signals()?;
+        let cancel = self.interrupt.as_ref().map(|interrupt| interrupt.cancel().clone());
+        let cancel = cancel.unwrap_or_default();
+        let mut progress = CommitProgress::new(self.path, self.options.quiet);
+        let mut advance = |now| progress.advance(now);
+        let options = SearchOptions::new()
+            .range(options.range)
+            .max(options.max)
+            .progress(&mut advance)
+            .cancel(&cancel);
+        let outcome = self.file.replace_all_with(pattern, replacement, options);
+        progress.finish();
+        self.check_signals()?;
+        let count = outcome?;
+        self.replaced = Some(count);
+        Ok(count)
     }
 
     /// The bytes that a RANGE means in this file.
@@ -207,8 +246,9 @@ impl<'a> Edit<'a> {
             return Ok(());
         }
         print(&format!(
-            "{}: this is the plan, nothing was written\n{}",
+            "{}: {}this is the plan, nothing was written\n{}",
             shown(self.path),
+            self.replaced.map_or(String::new(), |count| format!("{}; ", matches(count))),
             plan_table(plan)
         ))
     }
@@ -224,6 +264,9 @@ impl<'a> Edit<'a> {
     fn print_plan(&self, plan: &CommitPlan) -> Result<(), Failure> {
         let mut object = object(self.command, self.path);
         object.insert("dry_run".into(), Value::Bool(self.options.dry_run));
+        if let Some(count) = self.replaced {
+            object.insert("replaced".into(), count.into());
+        }
         object.insert("old_length".into(), plan.old_len.into());
         object.insert("new_length".into(), plan.new_len.into());
         object.insert("plan".into(), plan_value(plan));

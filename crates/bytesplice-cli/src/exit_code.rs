@@ -9,6 +9,8 @@ use bytesplice::Error;
 pub enum ExitCode {
     /// Done.
     Done = 0,
+    /// Nothing was found.
+    NothingFound = 1,
     /// Wrong usage.
     Usage = 2,
     /// A range or an offset outside the file.
@@ -43,6 +45,7 @@ impl ExitCode {
             | Error::PermissionDenied { .. }
             | Error::JournalUnwritable { .. }
             | Error::StrategyUnsupported { .. } => Self::CannotOpen,
+            Error::MatchTooLong { .. } => Self::Usage,
             Error::Locked { .. } => Self::Locked,
             Error::Changed { .. } | Error::SourceChanged { .. } | Error::Unexpected { .. } => {
                 Self::Changed

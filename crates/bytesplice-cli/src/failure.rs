@@ -35,6 +35,10 @@ pub enum Failure {
     SaveIsTarget { path: PathBuf },
     /// `--save` failed, and nothing was changed.
     Save { path: PathBuf, source: io::Error },
+    /// PATTERN, or a REPLACEMENT for it, cannot be understood.
+    Pattern { name: &'static str, reason: String },
+    /// `--expect-hex` where the bytes that go away may be others at each place.
+    ExpectsNothing,
     /// Standard output cannot be written.
     Output(io::Error),
     /// The system refused to let us catch a signal.
@@ -71,6 +75,7 @@ impl Failure {
             | Self::NoContents { .. }
             | Self::SaveIsTarget { .. }
             | Self::Save { .. } => true,
+            Self::Pattern { .. } | Self::ExpectsNothing => false,
             Self::Interrupted { .. } | Self::Output(_) | Self::Signal(_) => false,
         };
         let added = if silent && command_changes_files { "; nothing was changed" } else { "" };
@@ -97,7 +102,9 @@ impl Failure {
             }
             Self::ExpectedOtherLength { .. } => ExitCode::Changed,
             Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
-            Self::SaveIsTarget { .. } => ExitCode::Usage,
+            Self::SaveIsTarget { .. } | Self::Pattern { .. } | Self::ExpectsNothing => {
+                ExitCode::Usage
+            }
             Self::Save { source, .. } | Self::Output(source) => ExitCode::of_io(source),
             Self::Interrupted { error, signal } => match error.file_state() {
                 FileState::Unchanged if *signal == SIGTERM => ExitCode::Terminated,
@@ -163,6 +170,10 @@ impl fmt::Display for Failure {
             }
             Self::Save { path, source } => {
                 write!(out, "{}: cannot save the removed bytes: {source}", shown(path))
+            }
+            Self::Pattern { name, reason } => write!(out, "{name}: {reason}"),
+            Self::ExpectsNothing => {
+                write!(out, "replace-all has no --expect-hex: what it removes is what PATTERN says")
             }
             Self::Output(source) => write!(out, "cannot write to standard output: {source}"),
             Self::Signal(source) => write!(out, "cannot catch signals: {source}"),

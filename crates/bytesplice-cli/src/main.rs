@@ -11,6 +11,7 @@ mod failure;
 mod hexdump;
 mod interrupt;
 mod output;
+mod pattern_argument;
 mod plan_table;
 mod progress;
 mod range_argument;
@@ -86,6 +87,8 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Move(arguments) => commands::r#move::run(arguments)?,
         Command::Read(arguments) => commands::read::run(arguments)?,
         Command::Show(arguments) => commands::show::run(arguments)?,
+        Command::Find(arguments) => return commands::find::run(arguments),
+        Command::ReplaceAll(arguments) => return commands::replace_all::run(arguments),
         Command::Abort(arguments) => commands::abort::run(arguments)?,
         Command::Recover(arguments) => commands::recover::run(arguments)?,
         Command::Status(arguments) => return commands::status::run(arguments),

@@ -136,6 +136,11 @@ pub fn bytes(count: u64) -> String {
     format!("{} byte{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
+/// "1 match", "2 matches".
+pub fn matches(count: u64) -> String {
+    format!("{} match{}", grouped(count), if count == 1 { "" } else { "es" })
+}
+
 /// Digits in groups of three, as NUMBER may be written.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();

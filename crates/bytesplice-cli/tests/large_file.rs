@@ -173,3 +173,44 @@ fn a_gibibyte_under_a_memory_limit() {
     }
     assert_eq!(edited.read(&mut is).unwrap(), 0);
 }
+
+#[test]
+fn replacing_everywhere_under_a_memory_limit() {
+    const MATCHES: u64 = 336_530;
+    const DISTANCE: u64 = LEN / MATCHES;
+    const OLD: &[u8] = b"needle";
+    const NEW: &[u8] = b"a longer text";
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = directory.path().join("f");
+    let mut chance = Chance(2);
+    let mut between = move |bytes: &mut Vec<u8>| {
+        bytes.clear();
+        // Capital letters are no needles.
+        while (bytes.len() as u64) < DISTANCE - OLD.len() as u64 {
+            bytes.extend(chance.bits().to_le_bytes().map(|byte| b'A' + byte % 16));
+        }
+    };
+    let mut bytes = Vec::new();
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&path).unwrap());
+    let mut expected = crc32fast::Hasher::new();
+    for _ in 0..MATCHES {
+        between(&mut bytes);
+        out.write_all(&bytes).and_then(|()| out.write_all(OLD)).unwrap();
+        expected.update(&bytes);
+        expected.update(NEW);
+    }
+    out.into_inner().unwrap().sync_all().unwrap();
+    shell(
+        r#"ulimit -d 65536; "$BYTESPLICE" replace-all f needle 'a longer text'"#,
+        directory.path(),
+    );
+    let mut found = crc32fast::Hasher::new();
+    let (mut file, mut buffer) = (File::open(&path).unwrap(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer).unwrap() {
+            0 => break,
+            count => found.update(&buffer[..count]),
+        }
+    }
+    assert_eq!(found.finalize(), expected.finalize());
+}

@@ -88,6 +88,21 @@ pub enum Error {
         /// Which number overflowed.
         what: &'static str,
     },
+    /// A match is too long for its groups to be put into a replacement.
+    #[error(
+        "{}: the match at {start}..{end} is longer than {limit} bytes, too long for its groups to be put into the replacement; nothing was changed",
+        Shown(path)
+    )]
+    MatchTooLong {
+        /// The file.
+        path: PathBuf,
+        /// First byte of the match.
+        start: u64,
+        /// The byte after the match.
+        end: u64,
+        /// Longest match in bytes.
+        limit: u64,
+    },
     /// The file cannot be opened.
     #[error("{}: cannot open: {source}", Shown(path))]
     Open {
@@ -268,8 +283,8 @@ pub enum Error {
         /// What stands against it.
         reason: String,
     },
-    /// The commit was asked to stop, and did.
-    #[error("{}: the commit was cancelled; {}", Shown(path), WhenCancelled(state))]
+    /// The commit or the search was asked to stop, and did.
+    #[error("{}: cancelled; {}", Shown(path), WhenCancelled(state))]
     Cancelled {
         /// The file.
         path: PathBuf,
@@ -437,6 +452,7 @@ impl Error {
             | Self::NoSnapshot { path, .. }
             | Self::SnapshotStale { path, .. }
             | Self::TooLarge { path, .. }
+            | Self::MatchTooLong { path, .. }
             | Self::Open { path, .. }
             | Self::NotRegular { path, .. }
             | Self::PermissionDenied { path }

@@ -44,6 +44,7 @@ mod commit;
 mod content;
 mod error;
 mod file;
+mod gather;
 mod history;
 mod identity;
 mod lock;
@@ -57,6 +58,7 @@ mod reader;
 mod rearrange;
 mod recovery;
 mod regular;
+mod search;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod source;
@@ -75,5 +77,8 @@ pub use options::{
 };
 pub use reader::{Chunks, Reader};
 pub use recovery::{RecoverOptions, abort, recover, recover_with};
+pub use search::{
+    Match, Matches, Pattern, PatternError, Replacement, ReverseMatches, SearchOptions,
+};
 pub use status::{JournalStatus, Status, status};
 pub use view::View;

@@ -249,11 +249,11 @@ pub enum Durability {
     Unsynced,
 }
 
-/// How far a commit got.
+/// How far a commit or a search got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Progress {
-    /// Bytes written so far.
+    /// Bytes written or searched so far.
     pub bytes_done: u64,
-    /// Bytes to write in all.
+    /// Bytes to write or search in all.
     pub bytes_total: u64,
 }

@@ -432,11 +432,10 @@ impl Edits {
         way: Way,
         nonce: u64,
     ) -> Result<(), Failure> {
-        let pieces: Vec<Piece> = self.tree.iter().collect();
         let seen = storage.seen();
         let data = DataMap::new(seen.data_ranges(), 1);
         let old_len = seen.contents().len() as u64;
-        let subject = Subject { pieces: &pieces, old_len, data: &data, geometry };
+        let subject = Subject { pieces: &self.tree, old_len, data: &data, geometry };
         let (program, literals) = match way {
             Way::Journaled => None,
             Way::Snapshot => Some(subject.with_snapshot()),

@@ -58,19 +58,14 @@ impl<'a> View<'a> {
     ///
     /// # Errors
     /// As there.
-    pub fn read_exact_at(&self, mut buffer: &mut [u8], offset: u64) -> Result<()> {
+    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
         self.file.check_usable()?;
         let end = offset.checked_add(buffer.len() as u64).ok_or_else(|| Error::TooLarge {
             path: self.file.path.clone(),
             what: "the end of the range",
         })?;
         let range = range::resolve(offset..end, self.len(), self.file.path())?;
-        for piece in self.tree.range(range) {
-            let (now, later) = buffer.split_at_mut(piece.len as usize);
-            self.file.read_piece(now, piece)?;
-            buffer = later;
-        }
-        Ok(())
+        self.file.gather(self.tree.range(range), buffer)
     }
 
     /// As [`SpliceFile::chunks`].

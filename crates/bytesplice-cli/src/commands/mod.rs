@@ -3,12 +3,14 @@
 pub mod abort;
 pub mod append;
 pub mod copy;
+pub mod find;
 pub mod insert;
 pub mod r#move;
 pub mod read;
 pub mod recover;
 pub mod remove;
 pub mod replace;
+pub mod replace_all;
 pub mod show;
 pub mod status;
 pub mod truncate;

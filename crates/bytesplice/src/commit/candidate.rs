@@ -30,6 +30,17 @@ pub(crate) enum Method {
     Direct(Plan),
 }
 
+/// The ways to shift extents.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// Long parts come to their places by shifts.
+    LongShifts,
+    /// All parts that lie on block borders again do.
+    AllShifts,
+    /// Everything goes over a gap.
+    Hop,
+}
+
 /// What the choice depends on, beside the edits.
 #[derive(Debug)]
 pub(crate) struct Surroundings {
@@ -64,6 +75,8 @@ const SNAPSHOT: f64 = 0.004;
 const CACHE_LOSS: f64 = 1.0 / 8e9;
 /// Parts that a shift brings to their place must be worth its syncs.
 const WORTHWHILE: u64 = 8 << 20;
+/// With more pieces than these no more than the long parts are worth looking at.
+const FEW_PIECES: usize = 100_000;
 /// Disk space that is left alone.
 const SPARE_SPACE: u64 = 16 << 20;
 
@@ -97,16 +110,22 @@ impl Subject<'_> {
                 }
                 // By holes recovery tells how far a shift got, and what is allocated but unwritten looks like a hole or like
                 // data, depending on what is cached. The hop leaves no such blocks behind its gap.
-                let opening = |worthwhile| {
-                    let tells = !surroundings.preallocated;
-                    tells.then(|| self.by_shifts(worthwhile)).flatten()
+                let tells = !surroundings.preallocated;
+                let few = self.pieces.piece_count() <= FEW_PIECES;
+                let program = |way: &Way| match way {
+                    Way::LongShifts => tells.then(|| self.by_shifts(WORTHWHILE)).flatten(),
+                    Way::AllShifts => (tells && few).then(|| self.by_shifts(1)).flatten(),
+                    Way::Hop => self.by_hop(),
                 };
-                let programs = [opening(WORTHWHILE), opening(1), self.by_hop()];
-                let candidates = programs.into_iter().flatten().map(|(program, literals)| {
-                    self.priced(strategy, program, literals, surroundings)
-                });
-                let cheapest = candidates.min_by_key(|candidate| candidate.cost.estimate);
-                let cheapest = cheapest.unwrap_or_else(|| {
+                let candidate = |way: &Way| {
+                    let (program, literals) = program(way)?;
+                    Some(self.priced(strategy, program, literals, surroundings))
+                };
+                // One at a time: programs of a million edits are large.
+                let cost = |way| candidate(way).map(|candidate| (way, candidate.cost.estimate));
+                let costs = [Way::LongShifts, Way::AllShifts, Way::Hop].iter().filter_map(cost);
+                let cheapest = costs.min_by_key(|(_, estimate)| *estimate);
+                let cheapest = cheapest.and_then(|(way, _)| candidate(way)).unwrap_or_else(|| {
                     // No extents change their place: there is nothing to shift.
                     let (program, literals) = self.journaled();
                     self.priced(strategy, program, literals, surroundings)

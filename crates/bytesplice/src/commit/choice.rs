@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use super::candidate::{Candidate, SMALL, Surroundings};
 use super::order;
@@ -6,7 +7,7 @@ use super::plan::Geometry;
 use super::program::Subject;
 use super::report::StrategyCost;
 use super::shift::DataMap;
-use crate::pieces::{Piece, Source};
+use crate::pieces::{PieceTree, Source};
 use crate::storage::capabilities::{self, Capabilities};
 use crate::storage::{extents, os};
 use crate::{Error, Result, SpliceFile, Strategy};
@@ -39,7 +40,7 @@ impl SpliceFile {
     /// [`Error::StrategyUnsupported`], if a strategy asked for by name cannot be had.
     pub(super) fn choose(
         &self,
-        pieces: &[Piece],
+        pieces: &PieceTree,
         strategy: Strategy,
         synced: bool,
         survey: Survey,
@@ -56,15 +57,18 @@ impl SpliceFile {
             synced,
             preallocated: true,
         };
-        let (program, _) = subject.journaled();
-        if program.is_nothing() {
+        let (is_nothing, bytes_to_write) = {
+            let (program, _) = subject.journaled();
+            (program.is_nothing(), program.plan.bytes_to_write())
+        };
+        if is_nothing {
             return Ok(Choice {
                 candidate: None,
                 reason: "the file holds these contents".into(),
                 costs: Vec::new(),
             });
         }
-        let little = program.plan.bytes_to_write() <= SMALL;
+        let little = bytes_to_write <= SMALL;
         let wanted: &[Strategy] = match strategy {
             Strategy::Auto if self.unlinked => &[Strategy::Direct],
             Strategy::Auto if little => &[Strategy::Journaled],
@@ -79,15 +83,22 @@ impl SpliceFile {
             Survey::All => CRASH_SAFE.into_iter().chain([Strategy::Direct]).collect(),
             Survey::Enough => wanted.to_vec(),
         };
-        let mut candidates = Vec::new();
+        // Plans of a million edits are large: one is kept at a time, and the cheapest is made once more.
+        let mut only = None;
+        let mut cheapest: Option<(Strategy, Duration)> = None;
         let mut costs = Vec::new();
         let mut refusal = String::new();
         for looked_at in looked_at {
             match subject.candidate(looked_at, &surroundings) {
                 Ok(candidate) => {
                     costs.push(candidate.cost.clone());
-                    if wanted.contains(&looked_at) {
-                        candidates.push(candidate);
+                    let estimate = candidate.cost.estimate;
+                    if wanted == [looked_at] {
+                        only = Some(candidate);
+                    } else if wanted.contains(&looked_at)
+                        && cheapest.is_none_or(|(_, least)| estimate < least)
+                    {
+                        cheapest = Some((looked_at, estimate));
                     }
                 }
                 Err(reason) => {
@@ -98,7 +109,8 @@ impl SpliceFile {
                 }
             }
         }
-        let candidate = candidates.into_iter().min_by_key(|candidate| candidate.cost.estimate);
+        let again = |(strategy, _)| subject.candidate(strategy, &surroundings).ok();
+        let candidate = only.or_else(|| cheapest.and_then(again));
         if candidate.is_none() {
             return Err(Error::StrategyUnsupported {
                 path: self.path.clone(),
@@ -118,7 +130,7 @@ impl SpliceFile {
     }
 
     /// Finds out what a choice among strategies depends on.
-    fn look_around(&self, pieces: &[Piece], surroundings: &mut Surroundings) {
+    fn look_around(&self, pieces: &PieceTree, surroundings: &mut Surroundings) {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
         // A write past the limit would kill the process.
         if surroundings.size_limit.is_some_and(|limit| limit < 8 * Geometry::REAL.block) {
@@ -144,7 +156,7 @@ fn is_particular(strategy: Strategy) -> bool {
 }
 
 /// Where the old file has data; all of it, if no byte of it moves.
-fn extents_of(file: &SpliceFile, pieces: &[Piece]) -> Result<DataMap> {
+fn extents_of(file: &SpliceFile, pieces: &PieceTree) -> Result<DataMap> {
     let old_len = file.original.len();
     let everything = || DataMap::new(std::iter::once(0..old_len), 1);
     let start = first_change(pieces);
@@ -157,9 +169,9 @@ fn extents_of(file: &SpliceFile, pieces: &[Piece]) -> Result<DataMap> {
 }
 
 /// The offset of the first byte that does not stay.
-fn first_change(pieces: &[Piece]) -> u64 {
+fn first_change(pieces: &PieceTree) -> u64 {
     let mut destination = 0;
-    for (piece, kept) in pieces.iter().zip(order::kept_in_order(pieces)) {
+    for (piece, kept) in pieces.iter().zip(order::kept_in_order(pieces.iter())) {
         if !kept || piece.source != Source::Original || piece.offset != destination {
             break;
         }

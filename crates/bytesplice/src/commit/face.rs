@@ -14,7 +14,7 @@ use super::watch::Watch;
 use super::{direct, order};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
-use crate::pieces::{Piece, Source};
+use crate::pieces::{Piece, PieceTree, Source};
 use crate::storage::os::{self, OsStorage};
 use crate::{
     Cancel, CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy,
@@ -54,15 +54,14 @@ impl SpliceFile {
         if options.strategy == Strategy::Replace && self.is_modified() {
             return self.plan_to_replace(synced);
         }
-        let pieces: Vec<Piece> = self.tree.iter().collect();
-        let choice = self.choose(&pieces, options.strategy, synced, Survey::All)?;
+        let choice = self.choose(&self.tree, options.strategy, synced, Survey::All)?;
         let cost = choice.candidate.map(|candidate| candidate.cost);
         let old_len = self.original.len();
         let mut costs = choice.costs;
         if !costs.is_empty() {
-            costs.insert(costs.len() - 1, self.cost_of_replacing(&pieces, synced)?);
+            costs.insert(costs.len() - 1, self.cost_of_replacing(synced)?);
         }
-        Ok(CommitPlan::new(&pieces, old_len, cost.as_ref(), choice.reason, costs))
+        Ok(CommitPlan::new(self.tree.iter(), old_len, cost.as_ref(), choice.reason, costs))
     }
 
     /// Brings the file to the current contents, durably and in one pass: see [`commit_with`](Self::commit_with).
@@ -134,10 +133,11 @@ impl SpliceFile {
             });
         }
         let synced = options.durability == Durability::Synced;
-        let mut pieces: Vec<Piece> = self.tree.iter().collect();
-        if options.strategy == Strategy::Direct || self.unlinked {
-            self.stash_reordered(&mut pieces)?;
-        }
+        let pieces = if options.strategy == Strategy::Direct || self.unlinked {
+            self.stash_reordered()?
+        } else {
+            self.tree.clone()
+        };
         let choice = self.choose(&pieces, options.strategy, synced, Survey::Enough)?;
         let kept = self.keep_history();
         let Some(mut candidate) = choice.candidate else {
@@ -224,8 +224,13 @@ impl SpliceFile {
     }
 
     /// Without a journal nobody else keeps the bytes that are overwritten before they are written elsewhere.
-    fn stash_reordered(&mut self, pieces: &mut [Piece]) -> Result<()> {
-        let kept = order::kept_in_order(pieces);
+    fn stash_reordered(&mut self) -> Result<PieceTree> {
+        let kept = order::kept_in_order(self.tree.iter());
+        let stays = |(piece, kept): (Piece, &bool)| piece.source != Source::Original || *kept;
+        if self.tree.iter().zip(&kept).all(stays) {
+            return Ok(self.tree.clone());
+        }
+        let mut pieces: Vec<Piece> = self.tree.iter().collect();
         for (piece, kept) in pieces.iter_mut().zip(kept) {
             if piece.source == Source::Original && !kept {
                 let mut reader =
@@ -236,7 +241,7 @@ impl SpliceFile {
                 *piece = Piece::new(Source::Added, address, piece.len);
             }
         }
-        Ok(())
+        Ok(PieceTree::from_pieces(pieces))
     }
 
     /// A write past the limit would not only fail but, by default, kill the process.

@@ -29,7 +29,7 @@ const MAGIC: [u8; 8] = *b"bytspljr";
 const RECORD_MAGIC: [u8; 4] = *b"bsrc";
 const HEADER_LEN: usize = 192;
 const RECORD_LEN: usize = 40;
-const RUN_LEN: u64 = 32;
+pub(super) const RUN_LEN: u64 = 32;
 const HEADER_PAGES: [u64; 2] = [0, 3];
 const RECORD_PAGES: [u64; 2] = [1, 2];
 const FIRST_FREE_PAGE: u64 = 4;
@@ -364,33 +364,32 @@ pub(crate) fn may_be_unfinished(journal: &impl StorageFile, page: u64) -> io::Re
     Ok(true)
 }
 
-/// The runs and shifts as they stand in the journal.
-pub(crate) fn encode_program(program: &Program) -> Vec<u8> {
-    let shifts = program.opening.iter().chain(&program.closing);
-    let count = program.plan.runs.len() + shifts.clone().count();
-    let mut bytes = vec![0; count * RUN_LEN as usize];
-    let mut out = Encoder { bytes: &mut bytes, at: 0 };
-    for run in &program.plan.runs {
+/// The runs and shifts as they stand in the journal, one after the other.
+pub(crate) fn encode_program(
+    program: &Program,
+) -> impl Iterator<Item = [u8; RUN_LEN as usize]> + Clone {
+    let runs = program.plan.runs.iter().map(|run| {
         let (kind, value) = match run.origin {
             Origin::Kept(source) => (0_u64, source),
             Origin::Literal(offset) => (1, offset),
             Origin::Fill(byte) => (2, u64::from(byte)),
             Origin::Hole => (3, 0),
         };
-        for number in [run.destination, run.len, kind, value] {
-            out.put(&number.to_le_bytes());
-        }
-    }
-    for shift in shifts {
+        [run.destination, run.len, kind, value]
+    });
+    let shifts = program.opening.iter().chain(&program.closing).map(|shift| {
         let kind = match shift.kind {
             ShiftKind::Insert => 4_u64,
             ShiftKind::Collapse => 5,
         };
-        for number in [shift.offset, shift.len, kind, 0] {
-            out.put(&number.to_le_bytes());
-        }
-    }
-    bytes
+        [shift.offset, shift.len, kind, 0]
+    });
+    runs.chain(shifts).map(|numbers| {
+        let mut bytes = [0; RUN_LEN as usize];
+        let mut out = Encoder { bytes: &mut bytes, at: 0 };
+        numbers.into_iter().for_each(|number| out.put(&number.to_le_bytes()));
+        bytes
+    })
 }
 
 /// A map of data as it stands in the slot of a shift: the number of ranges, then their ends.

@@ -26,6 +26,7 @@
 //! (Writing an insertion ascending, or new bytes first, destroys data; the crash tests have both as sabotages.)
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 
 use crate::pieces::{Piece, Source};
 
@@ -66,29 +67,29 @@ pub(crate) struct Span {
     pub count: u64,
     /// Their class.
     pub class: Class,
-    /// How far the bytes move when all blocks move alike; none for a block of mixed contents.
+    /// How far the bytes move when all blocks move alike; none for blocks of mixed contents, and of new ones.
     pub shift: Option<u64>,
 }
 
 /// For every piece of the new file, in order: whether it is kept, that is, moved in place. O(n) when the pieces of
 /// the original are in order, O(n log n) otherwise.
-pub(crate) fn kept_in_order(pieces: &[Piece]) -> Vec<bool> {
-    let original = |piece: &Piece| piece.source == Source::Original;
+pub(crate) fn kept_in_order(pieces: impl Iterator<Item = Piece> + Clone) -> Vec<bool> {
+    let original = |piece: Piece| piece.source == Source::Original;
     let mut reached = 0;
-    let in_order = pieces.iter().filter(|piece| original(piece)).all(|piece| {
+    let in_order = pieces.clone().filter(|&piece| original(piece)).all(|piece| {
         let follows = piece.offset >= reached;
         reached = piece.offset + piece.len;
         follows
     });
     if in_order {
-        return pieces.iter().map(original).collect();
+        return pieces.map(original).collect();
     }
     heaviest_chain(pieces)
 }
 
 /// The chain of non-overlapping, ascending original pieces with the largest weight, by a Fenwick tree of prefix
 /// maxima over the ends of the pieces. Bytes that need not move at all weigh double.
-fn heaviest_chain(pieces: &[Piece]) -> Vec<bool> {
+fn heaviest_chain(pieces: impl Iterator<Item = Piece>) -> Vec<bool> {
     struct Candidate {
         index: usize,
         start: u64,
@@ -97,8 +98,9 @@ fn heaviest_chain(pieces: &[Piece]) -> Vec<bool> {
         before: Option<usize>,
     }
     let mut candidates: Vec<Candidate> = Vec::new();
-    let mut destination = 0;
-    for (index, piece) in pieces.iter().enumerate() {
+    let (mut destination, mut count) = (0, 0);
+    for (index, piece) in pieces.enumerate() {
+        count += 1;
         if piece.source == Source::Original {
             let factor = if piece.offset == destination { 2 } else { 1 };
             candidates.push(Candidate {
@@ -141,7 +143,7 @@ fn heaviest_chain(pieces: &[Piece]) -> Vec<bool> {
         }
     }
 
-    let mut kept = vec![false; pieces.len()];
+    let mut kept = vec![false; count];
     let mut next = (0..candidates.len()).max_by_key(|&number| candidates[number].weight);
     while let Some(number) = next {
         kept[candidates[number].index] = true;
@@ -152,12 +154,23 @@ fn heaviest_chain(pieces: &[Piece]) -> Vec<bool> {
 
 /// The dirty blocks among `segments`, which are in order of destination, kept bytes ascending, and leave out only
 /// whole blocks (all of which stay). The last block may be cut short by the end of the file. O(segments).
-pub(crate) fn dirty_spans(segments: &[Segment], block: u64) -> Vec<Span> {
-    let mut spans = Vec::new();
-    let mut index = 0;
+///
+/// Segments are taken as they are needed, and blocks of mixed contents that are of one class make one span: a million
+/// edits have two million segments.
+pub(crate) fn dirty_spans(segments: impl Iterator<Item = Segment>, block: u64) -> Vec<Span> {
+    let mut spans: Vec<Span> = Vec::new();
+    let mut segments = segments.fuse();
+    // Those from the one under way on that share a block.
+    let mut ahead: VecDeque<Segment> = VecDeque::new();
     let mut position = 0;
-    while index < segments.len() {
-        let segment = segments[index];
+    loop {
+        while ahead.front().is_some_and(|segment| segment.end() <= position) {
+            ahead.pop_front();
+        }
+        if ahead.is_empty() {
+            ahead.extend(segments.find(|segment| segment.end() > position));
+        }
+        let Some(&segment) = ahead.front() else { return spans };
         position = segment.destination.max(position);
         let first = position / block;
         if segment.end() - position >= block && position % block == 0 {
@@ -180,7 +193,11 @@ pub(crate) fn dirty_spans(segments: &[Segment], block: u64) -> Vec<Span> {
             // One block shared by several segments, or cut short by the end of the file.
             let end = (first + 1) * block;
             let (mut up, mut down, mut dirty) = (false, false, false);
-            let shared = segments[index..].iter().take_while(|segment| segment.destination < end);
+            while ahead.back().is_some_and(|segment| segment.destination < end) {
+                let Some(next) = segments.next() else { break };
+                ahead.push_back(next);
+            }
+            let shared = ahead.iter().take_while(|segment| segment.destination < end);
             for segment in shared {
                 let from = segment.destination.max(first * block);
                 let to = segment.end().min(end);
@@ -200,13 +217,18 @@ pub(crate) fn dirty_spans(segments: &[Segment], block: u64) -> Vec<Span> {
                 } else {
                     Class::Still
                 };
-                spans.push(Span { first, count: 1, class, shift: None });
+                match spans.last_mut() {
+                    Some(last)
+                        if last.shift.is_none()
+                            && last.class == class
+                            && last.first + last.count == first =>
+                    {
+                        last.count += 1;
+                    }
+                    _ => spans.push(Span { first, count: 1, class, shift: None }),
+                }
             }
             position = end;
         }
-        while index < segments.len() && segments[index].end() <= position {
-            index += 1;
-        }
     }
-    spans
 }

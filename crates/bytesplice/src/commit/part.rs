@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::order;
 use super::shift::{DataMap, Shift, ShiftKind};
@@ -38,21 +39,19 @@ impl Part {
 }
 
 /// The parts that move kept pieces where that is possible, and make new bytes of the rest.
-pub(crate) fn in_place(pieces: &[Piece]) -> Vec<Part> {
-    let supply = |(&piece, kept): (&Piece, bool)| {
-        let supply = if kept { Supply::Kept(piece.offset) } else { Supply::New };
+pub(crate) fn in_place(
+    pieces: impl Iterator<Item = Piece> + Clone,
+) -> impl Iterator<Item = Part> + Clone {
+    let kept: Rc<[bool]> = order::kept_in_order(pieces.clone()).into();
+    pieces.enumerate().map(move |(index, piece)| {
+        let supply = if kept[index] { Supply::Kept(piece.offset) } else { Supply::New };
         Part { piece, supply }
-    };
-    pieces.iter().zip(order::kept_in_order(pieces)).map(supply).collect()
+    })
 }
 
 /// The same parts, but that holes of the old file which change their place become holes again. O(parts + holes).
-pub(crate) fn with_holes(parts: Vec<Part>, data: &DataMap, old_len: u64) -> Vec<Part> {
-    let whole = matches!(data.ranges(), [only] if only.start == 0 && only.end >= old_len);
-    if whole || old_len == 0 {
-        return parts;
-    }
-    let mut split = Vec::with_capacity(parts.len());
+pub(crate) fn with_holes(parts: impl Iterator<Item = Part>, data: &DataMap) -> Vec<Part> {
+    let mut split = Vec::new();
     let mut destination = 0;
     for part in parts {
         let stays = part.supply == Supply::Kept(destination);
@@ -88,25 +87,26 @@ pub(crate) fn with_holes(parts: Vec<Part>, data: &DataMap, old_len: u64) -> Vec<
 }
 
 /// The parts with a gap of `len` bytes put in at `offset`, both multiples of the block.
-pub(crate) fn with_gap(parts: Vec<Part>, offset: u64, len: u64) -> Vec<Part> {
+pub(crate) fn with_gap(
+    parts: impl Iterator<Item = Part> + Clone,
+    offset: u64,
+    len: u64,
+) -> impl Iterator<Item = Part> + Clone {
     let gap = Part { piece: Piece::new(Source::Fill(0), 0, len), supply: Supply::Gap };
-    let mut gapped = Vec::with_capacity(parts.len() + 2);
     let mut destination = 0;
-    for part in parts {
-        let end = destination + part.piece.len;
-        if destination < offset && offset < end {
-            gapped.push(part.slice(0, offset - destination));
-            gapped.push(gap);
-            gapped.push(part.slice(offset - destination, part.piece.len));
+    parts.flat_map(move |part| {
+        let start = destination;
+        destination += part.piece.len;
+        let parts = if start < offset && offset < destination {
+            let (before, after) = (offset - start, part.piece.len);
+            [Some(part.slice(0, before)), Some(gap), Some(part.slice(before, after))]
+        } else if start == offset {
+            [None, Some(gap), Some(part)]
         } else {
-            if destination == offset {
-                gapped.push(gap);
-            }
-            gapped.push(part);
-        }
-        destination = end;
-    }
-    gapped
+            [None, None, Some(part)]
+        };
+        parts.into_iter().flatten()
+    })
 }
 
 /// Shifts of whole blocks that bring long kept parts to their places, and the parts as they are to be had after those
@@ -114,9 +114,13 @@ pub(crate) fn with_gap(parts: Vec<Part>, offset: u64, len: u64) -> Vec<Part> {
 ///
 /// Between two long parts bytes are inserted or removed; the net difference is made by one shift, in front of the first
 /// whole block of the second. What a collapse takes along becomes new bytes.
-pub(crate) fn shifted(parts: Vec<Part>, block: u64, worthwhile: u64) -> (Vec<Shift>, Vec<Part>) {
+pub(crate) fn shifted(
+    parts: impl Iterator<Item = Part>,
+    block: u64,
+    worthwhile: u64,
+) -> (Vec<Shift>, Vec<Part>) {
     let mut shifts = Vec::new();
-    let mut shifted: Vec<Part> = Vec::with_capacity(parts.len());
+    let mut shifted: Vec<Part> = Vec::new();
     // How far everything from here on is from its old place.
     let mut moved: i128 = 0;
     let mut destination = 0;
@@ -154,6 +158,28 @@ pub(crate) fn shifted(parts: Vec<Part>, block: u64, worthwhile: u64) -> (Vec<Shi
         shifted.push(at(part.slice(head, part.piece.len), start + head));
     }
     (shifts, shifted)
+}
+
+/// Whether [`shifted`] would find a long part, which the first one is that lies on block borders again.
+pub(crate) fn is_worth_shifting(
+    parts: impl Iterator<Item = Part>,
+    block: u64,
+    worthwhile: u64,
+) -> bool {
+    let mut destination = 0;
+    for part in parts {
+        let start = destination;
+        destination += part.piece.len;
+        if let Supply::Kept(source) = part.supply
+            && source != start
+            && source.abs_diff(start) % block == 0
+            && part.piece.len
+                >= worthwhile + (start.next_multiple_of(block) - start).min(part.piece.len)
+        {
+            return true;
+        }
+    }
+    false
 }
 
 fn place(offset: u64, moved: i128) -> u64 {

@@ -14,6 +14,9 @@ use super::sabotage::Sabotage;
 use crate::storage::extents::is_refusal;
 use crate::storage::{Storage, StorageFile};
 
+/// Length of a run or shift in the journal. It divides a page.
+const ENTRY: usize = journal::RUN_LEN as usize;
+
 impl<S: Storage> Engine<'_, S> {
     /// Phases 1 and 2, up to the commit point; what fails is cleaned up. Also gives the record of the first step.
     pub(super) fn prepare<'p>(
@@ -96,8 +99,6 @@ impl<S: Storage> Engine<'_, S> {
         nonce: u64,
     ) -> Result<Prepared<'p, S::File>, Failure> {
         let plan = &program.plan;
-        let runs = journal::encode_program(program);
-        let padding = runs.len().next_multiple_of(self.geometry.page as usize) - runs.len();
         let mut slot_len = if program.snapshot { 0 } else { plan.slot_len(self.geometry.block) };
         if program.shifts() {
             let data = self.storage.target().data_ranges(0);
@@ -122,7 +123,7 @@ impl<S: Storage> Engine<'_, S> {
             opening_count: program.opening.len() as u64,
             closing_count: program.closing.len() as u64,
             snapshot: program.snapshot,
-            runs_crc: crc32fast::hash(&runs),
+            runs_crc: 0,
             literals_crc: 0,
         };
         let page = self.geometry.page;
@@ -147,19 +148,27 @@ impl<S: Storage> Engine<'_, S> {
             )?;
             position += page;
         }
-        journal.write_all_at(&runs, layout.runs).attempt(
-            Object::Journal,
-            "write",
-            layout.runs,
-            runs.len() as u64,
-        )?;
-        let padding = &buffer[..padding];
-        journal.write_all_at(padding, layout.runs + runs.len() as u64).attempt(
-            Object::Journal,
-            "write",
-            layout.runs,
-            padding.len() as u64,
-        )?;
+        let mut entries = journal::encode_program(program).peekable();
+        let mut crc = crc32fast::Hasher::new();
+        while entries.peek().is_some() {
+            let mut filled = 0;
+            for (place, entry) in buffer.chunks_exact_mut(ENTRY).zip(entries.by_ref()) {
+                place.copy_from_slice(&entry);
+                filled += ENTRY;
+            }
+            crc.update(&buffer[..filled]);
+            // The last page is filled up.
+            let padded = filled.next_multiple_of(page as usize);
+            buffer[filled..padded].fill(0);
+            journal.write_all_at(&buffer[..padded], position).attempt(
+                Object::Journal,
+                "write",
+                position,
+                padded as u64,
+            )?;
+            position += padded as u64;
+        }
+        header.runs_crc = crc.finalize();
         let mut crc = crc32fast::Hasher::new();
         let mut offset = 0;
         while offset < plan.literal_len {

@@ -6,7 +6,7 @@ use super::plan::{Geometry, Plan, Step};
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
 use super::shift::{DataMap, Shift, ShiftKind};
-use crate::pieces::Piece;
+use crate::pieces::{Piece, PieceTree};
 
 /// Where more is read than that, what is cached is of use.
 const READ_BEFORE: u64 = 1 << 20;
@@ -150,7 +150,7 @@ pub(crate) enum ProgramStep<'p> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject<'a> {
     /// The new contents.
-    pub pieces: &'a [Piece],
+    pub pieces: &'a PieceTree,
     /// Length of the old contents.
     pub old_len: u64,
     /// Where the old file has data.
@@ -162,7 +162,7 @@ pub(crate) struct Subject<'a> {
 impl Subject<'_> {
     /// Blocks are moved with a journal that saves what is overwritten. Also gives the pieces of the literals.
     pub fn journaled(&self) -> (Program, Vec<Piece>) {
-        self.program(Vec::new(), part::in_place(self.pieces), Vec::new())
+        self.program(Vec::new(), part::in_place(self.pieces.iter()), Vec::new())
     }
 
     /// The journal holds a snapshot of the old file.
@@ -174,12 +174,12 @@ impl Subject<'_> {
     /// Shifts of whole blocks bring kept parts of `worthwhile` bytes and more to their places, where those lie on block
     /// borders again; none if there are no such parts.
     pub fn by_shifts(&self, worthwhile: u64) -> Option<(Program, Vec<Piece>)> {
-        let parts = part::in_place(self.pieces);
-        let (opening, parts) = part::shifted(parts, self.geometry.block, worthwhile);
-        if opening.is_empty() {
+        let parts = part::in_place(self.pieces.iter());
+        if !part::is_worth_shifting(parts.clone(), self.geometry.block, worthwhile) {
             return None;
         }
-        Some(self.program(opening, parts, Vec::new()))
+        let (opening, parts) = part::shifted(parts, self.geometry.block, worthwhile);
+        Some(self.program(opening, parts.iter().copied(), Vec::new()))
     }
 
     /// The hop: everything behind the first byte that moves goes right by a gap more than it should, so far that no step
@@ -187,9 +187,9 @@ impl Subject<'_> {
     /// move left so far that they need no gap.
     pub fn by_hop(&self) -> Option<(Program, Vec<Piece>)> {
         let Geometry { block, chunk, .. } = self.geometry;
-        let parts = part::in_place(self.pieces);
+        let parts = part::in_place(self.pieces.iter());
         let (mut destination, mut first, mut furthest_left) = (0, None, 0);
-        for part in &parts {
+        for part in parts.clone() {
             if let Supply::Kept(source) = part.supply
                 && source != destination
             {
@@ -218,12 +218,18 @@ impl Subject<'_> {
     fn program(
         &self,
         opening: Vec<Shift>,
-        parts: Vec<Part>,
+        parts: impl Iterator<Item = Part> + Clone,
         closing: Vec<Shift>,
     ) -> (Program, Vec<Piece>) {
         let base_len = lengths(self.old_len, &opening);
-        let parts = part::with_holes(parts, self.data, self.old_len);
-        let (plan, literals) = Plan::new(&parts, base_len, self.geometry);
+        let data = self.data.ranges();
+        let has_holes = !matches!(data, [only] if only.start == 0 && only.end >= self.old_len);
+        let (plan, literals) = if has_holes && self.old_len > 0 {
+            let parts = part::with_holes(parts, self.data);
+            Plan::new(parts.iter().copied(), base_len, self.geometry)
+        } else {
+            Plan::new(parts, base_len, self.geometry)
+        };
         let new_len = lengths(plan.new_len, &closing);
         let Geometry { chunk, longest_step, .. } = self.geometry;
         let program = Program {

@@ -23,26 +23,26 @@ const NAMELESS: &str = "the file has no name that a new one could take";
 impl SpliceFile {
     /// What a commit by replacing would do.
     pub(super) fn plan_to_replace(&self, synced: bool) -> Result<CommitPlan> {
-        let pieces: Vec<Piece> = self.tree.iter().collect();
-        let mut costs = self.choose(&pieces, Strategy::Auto, synced, Survey::All)?.costs;
-        let cost = self.cost_of_replacing(&pieces, synced)?;
+        let mut costs = self.choose(&self.tree, Strategy::Auto, synced, Survey::All)?.costs;
+        let cost = self.cost_of_replacing(synced)?;
         if let Some(reason) = cost.unavailable {
             return Err(self.not_replaceable(reason));
         }
         costs.insert(costs.len().saturating_sub(1), cost.clone());
         let reason = "it was asked for".into();
         let old_len = self.original.len();
-        let plan = CommitPlan::new(&pieces, old_len, Some(&cost), reason, costs);
+        let plan = CommitPlan::new(self.tree.iter(), old_len, Some(&cost), reason, costs);
         Ok(CommitPlan { breaks_hard_links: self.has_other_links()?, ..plan })
     }
 
     /// The costs of a commit by replacing.
-    pub(super) fn cost_of_replacing(&self, pieces: &[Piece], synced: bool) -> Result<StrategyCost> {
+    pub(super) fn cost_of_replacing(&self, synced: bool) -> Result<StrategyCost> {
         if self.unlinked {
             return Ok(StrategyCost::unavailable(Strategy::Replace, NAMELESS.into()));
         }
         let replacement = self.replacement(synced);
-        let work = Work::new(&replacement, pieces, replacement.can_clone())
+        let pieces: Vec<Piece> = self.tree.iter().collect();
+        let work = Work::new(&replacement, &pieces, replacement.can_clone())
             .map_err(|failure| failure.into_error(&self.path, replacement.beside()))?;
         let surroundings = Surroundings {
             capabilities: Err("not looked at".into()),

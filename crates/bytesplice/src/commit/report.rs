@@ -129,7 +129,7 @@ impl StrategyCost {
 impl CommitPlan {
     /// The plan that takes the way that `cost` is about; nothing if there is nothing to do.
     pub(super) fn new(
-        pieces: &[Piece],
+        pieces: impl Iterator<Item = Piece> + Clone,
         old_len: u64,
         cost: Option<&StrategyCost>,
         reason: String,
@@ -167,9 +167,9 @@ impl CommitPlan {
 }
 
 /// How many bytes stay, move and are new.
-pub(super) fn shares(pieces: &[Piece]) -> (u64, u64, u64) {
+pub(super) fn shares(pieces: impl Iterator<Item = Piece> + Clone) -> (u64, u64, u64) {
     let (mut staying, mut moved, mut new, mut destination) = (0, 0, 0, 0);
-    for (piece, kept) in pieces.iter().zip(order::kept_in_order(pieces)) {
+    for (piece, kept) in pieces.clone().zip(order::kept_in_order(pieces)) {
         let share = match piece.source {
             Source::Original if kept && piece.offset == destination => &mut staying,
             Source::Original if kept => &mut moved,
