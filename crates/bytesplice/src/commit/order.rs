@@ -162,6 +162,7 @@ pub(crate) fn dirty_spans(segments: impl Iterator<Item = Segment>, block: u64) -
     let mut segments = segments.fuse();
     // Those from the one under way on that share a block.
     let mut ahead: VecDeque<Segment> = VecDeque::new();
+    let mut last_is_mixed = false;
     let mut position = 0;
     loop {
         while ahead.front().is_some_and(|segment| segment.end() <= position) {
@@ -187,6 +188,7 @@ pub(crate) fn dirty_spans(segments: impl Iterator<Item = Segment>, block: u64) -
             if let Some(class) = class {
                 let shift = segment.source.map(|source| source.abs_diff(segment.destination));
                 spans.push(Span { first, count, class, shift });
+                last_is_mixed = false;
             }
             position += count * block;
         } else {
@@ -218,8 +220,9 @@ pub(crate) fn dirty_spans(segments: impl Iterator<Item = Segment>, block: u64) -
                     Class::Still
                 };
                 match spans.last_mut() {
+                    // Not with whole blocks of one segment: those may become holes.
                     Some(last)
-                        if last.shift.is_none()
+                        if last_is_mixed
                             && last.class == class
                             && last.first + last.count == first =>
                     {
@@ -227,6 +230,7 @@ pub(crate) fn dirty_spans(segments: impl Iterator<Item = Segment>, block: u64) -
                     }
                     _ => spans.push(Span { first, count: 1, class, shift: None }),
                 }
+                last_is_mixed = true;
             }
             position = end;
         }
