@@ -4,8 +4,10 @@ use std::ffi::{OsStr, OsString};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::argument::{ArgumentParser, bound, bytes_from_hex, range};
+use crate::argument::{ArgumentParser, bound, bytes_from_hex, lines, range};
 use crate::data::DataArguments;
+use crate::lines_argument::LinesArgument;
+use crate::place::{PlaceArguments, PlaceBeforeData};
 use crate::range_argument::{Bound, RangeArgument};
 
 /// Insert, remove and replace bytes in the middle of a file of any size
@@ -29,6 +31,7 @@ RANGE is half-open, in bytes: A..B, A.., ..B, .. or A+LENGTH
   NUMBER is decimal (4096, 1_000), or hexadecimal (0x1000). Only a decimal number
   may have a unit: KiB MiB GiB TiB (1024) or kB MB GB TB (1000).
   Ranges are never clipped: one that passes the end of the file is an error.
+  In its place --lines A..B means whole lines, counted from 1 and both included.
 
 DATA is exactly one of
   --text S            the bytes of the argument, without escapes
@@ -76,17 +79,21 @@ Examples
   bytesplice remove data 4..8
   bytesplice remove data 1MiB+64KiB --save removed.bin
   bytesplice remove data -10.. --expect-hex '00 00 00 00 00 00 00 00 00 00'
-  bytesplice remove data ..512 --dry-run")]
+  bytesplice remove data ..512 --dry-run
+  bytesplice remove log --lines 1..5000000")]
     Remove(RemoveArguments),
     /// Replace the bytes of RANGE by DATA of any length
     #[command(
-        override_usage = "bytesplice replace [OPTIONS] <FILE> <RANGE> <DATA>",
+        override_usage = "bytesplice replace [OPTIONS] <FILE> <RANGE|--lines A..B> <DATA>",
+        // `-` may stand in the place of RANGE: see `PlaceBeforeData`.
+        mut_group("DataSource", |group| group.required(false)),
         after_help = "\
 Examples
   bytesplice replace data 10..20 --text 'text of any length'
   bytesplice replace data 0..4 --hex 7f454c46 --expect-hex 00000000
   bytesplice replace data 1GiB+1MiB --fill 0:1MiB
-  bytesplice replace data .. --from other.bin --from-range 512.."
+  bytesplice replace data .. --from other.bin --from-range 512..
+  bytesplice replace notes --lines 3..4 --escaped 'one line for two\\n'"
     )]
     Replace(ReplaceArguments),
     /// Add DATA at the end
@@ -115,7 +122,8 @@ Examples
         after_help = "\
 Examples
   bytesplice read data 0..512 > boot.bin
-  bytesplice read data -1KiB.. | xxd"
+  bytesplice read data -1KiB.. | xxd
+  bytesplice read log --lines 1000..1010"
     )]
     Read(ReadArguments),
     /// Show bytes as hex and text
@@ -132,7 +140,8 @@ Examples
 Examples
   bytesplice show data
   bytesplice show data 1GiB+256
-  bytesplice show data -64.."
+  bytesplice show data -64..
+  bytesplice show notes --lines 3+1"
     )]
     Show(ShowArguments),
     /// Finish or undo a commit that was cut short
@@ -172,6 +181,21 @@ Examples
   bytesplice status data --json"
     )]
     Status(StatusArguments),
+}
+
+impl Cli {
+    /// The same with what clap cannot tell apart put in its place.
+    ///
+    /// # Errors
+    /// Wrong usage.
+    pub fn settled(mut self) -> Result<Self, clap::Error> {
+        if let Command::Replace(ReplaceArguments { place, data, .. }) = &mut self.command
+            && place.settle(data.is_given())?
+        {
+            data.take_standard_input();
+        }
+        Ok(self)
+    }
 }
 
 impl Command {
@@ -231,9 +255,8 @@ pub struct InsertArguments {
 pub struct RemoveArguments {
     /// The file to change
     pub file: OsString,
-    /// The bytes to remove: A..B, A.., ..B, .. or A+LENGTH
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: RangeArgument,
+    #[command(flatten)]
+    pub place: PlaceArguments,
     /// Keep the removed bytes in a new file, on disk before the commit
     #[arg(long, value_name = "PATH")]
     pub save: Option<OsString>,
@@ -246,9 +269,8 @@ pub struct RemoveArguments {
 pub struct ReplaceArguments {
     /// The file to change
     pub file: OsString,
-    /// The bytes to replace: A..B, A.., ..B, .. or A+LENGTH
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: RangeArgument,
+    #[command(flatten)]
+    pub place: PlaceBeforeData,
     #[command(flatten)]
     pub data: DataArguments,
     #[command(flatten)]
@@ -283,9 +305,8 @@ pub struct TruncateArguments {
 pub struct ReadArguments {
     /// The file to read
     pub file: OsString,
-    /// The bytes to write out: A..B, A.., ..B, .. or A+LENGTH
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: RangeArgument,
+    #[command(flatten)]
+    pub place: PlaceArguments,
     /// Accepted for symmetry: reading prints nothing but the bytes
     #[arg(short, long)]
     pub quiet: bool,
@@ -297,8 +318,11 @@ pub struct ShowArguments {
     /// The file to show
     pub file: OsString,
     /// The bytes to show: A..B, A.., ..B or A+LENGTH; all without it
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range), conflicts_with = "lines")]
     pub range: Option<RangeArgument>,
+    /// Whole lines instead of bytes, counted from 1, both ends included: A..B, A.., ..B or A+COUNT
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = ArgumentParser(lines))]
+    pub lines: Option<LinesArgument>,
     /// Accepted for symmetry: showing prints nothing but the bytes
     #[arg(short, long)]
     pub quiet: bool,

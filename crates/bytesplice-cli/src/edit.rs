@@ -15,7 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::output::{bytes, object, plan_value, print, print_object, shown, tell, warn};
 use crate::plan_table::plan_table;
 use crate::progress::CommitProgress;
-use crate::range_argument::{Bound, OutsideFile, RangeArgument};
+use crate::range_argument::{Bound, OutsideFile};
 
 /// A file opened to be changed by one command.
 pub struct Edit<'a> {
@@ -80,14 +80,6 @@ impl<'a> Edit<'a> {
                 Err(Failure::Interrupted { error: Error::Cancelled { path, state }, signal })
             }
         }
-    }
-
-    /// The bytes that a RANGE means in this file.
-    ///
-    /// # Errors
-    /// The range lies outside.
-    pub fn range(&self, range: RangeArgument) -> Result<Range<u64>, Failure> {
-        range.resolve(self.old_len).map_err(|place| self.outside(place))
     }
 
     /// The offset that a bound means in this file.

@@ -36,7 +36,9 @@ impl ExitCode {
     pub fn of(error: &Error) -> Self {
         match error {
             // Ranges reversed as written are refused before; these depend on the length.
-            Error::OutOfRange { .. } | Error::ReversedRange { .. } => Self::OutsideFile,
+            Error::OutOfRange { .. }
+            | Error::LinesOutOfRange { .. }
+            | Error::ReversedRange { .. } => Self::OutsideFile,
             Error::Open { .. }
             | Error::NotRegular { .. }
             | Error::PermissionDenied { .. }
@@ -114,6 +116,7 @@ mod tests {
         let operation = "write";
         for (error, code) in [
             (Error::OutOfRange { path: path.clone(), start, end, len }, 3),
+            (Error::LinesOutOfRange { path: path.clone(), start, end, lines: 0 }, 3),
             (Error::ReversedRange { path: path.clone(), start, end }, 3),
             (Error::TooLarge { path: path.clone(), what: "it" }, 7),
             (Error::Open { path: path.clone(), source: io() }, 4),

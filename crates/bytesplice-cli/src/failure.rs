@@ -8,7 +8,8 @@ use bytesplice::FileState;
 use signal_hook::consts::SIGTERM;
 
 use crate::exit_code::ExitCode;
-use crate::output::shown;
+use crate::lines_argument::LinesArgument;
+use crate::output::{grouped, shown};
 use crate::range_argument::{Bound, OutsideFile};
 use crate::typed_path::TypedPath;
 
@@ -23,6 +24,8 @@ pub enum Failure {
     BeforeStart { path: PathBuf, bound: Bound, len: u64 },
     /// A range turns out reversed in a file of this length.
     Reversed { path: PathBuf, start: u64, end: u64, len: u64 },
+    /// There are fewer lines.
+    OutsideLines { path: PathBuf, wanted: LinesArgument, lines: u64 },
     /// `truncate` to more bytes than there are.
     Lengthens { path: PathBuf, wanted: u64, len: u64 },
     /// `--expect-hex` has another number of bytes than the place where they are expected.
@@ -65,6 +68,7 @@ impl Failure {
             ),
             Self::BeforeStart { .. }
             | Self::Reversed { .. }
+            | Self::OutsideLines { .. }
             | Self::Lengthens { .. }
             | Self::ExpectedOtherLength { .. }
             | Self::NoRangeOfStream { .. }
@@ -92,9 +96,10 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Library(error) => ExitCode::of(error),
-            Self::BeforeStart { .. } | Self::Reversed { .. } | Self::Lengthens { .. } => {
-                ExitCode::OutsideFile
-            }
+            Self::BeforeStart { .. }
+            | Self::Reversed { .. }
+            | Self::OutsideLines { .. }
+            | Self::Lengthens { .. } => ExitCode::OutsideFile,
             Self::ExpectedOtherLength { .. } => ExitCode::Changed,
             Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
             Self::SaveIsTarget { .. } => ExitCode::Usage,
@@ -128,6 +133,12 @@ impl fmt::Display for Failure {
                 out,
                 "{}: the range ends before it starts: it is {start}..{end} in contents {len} bytes long",
                 shown(path)
+            ),
+            Self::OutsideLines { path, wanted, lines } => write!(
+                out,
+                "{}: lines {wanted} are outside the contents, which have {} lines",
+                shown(path),
+                grouped(*lines)
             ),
             Self::Lengthens { path, wanted, len } => write!(
                 out,

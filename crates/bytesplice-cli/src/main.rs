@@ -10,7 +10,9 @@ mod exit_code;
 mod failure;
 mod hexdump;
 mod interrupt;
+mod lines_argument;
 mod output;
+mod place;
 mod plan_table;
 mod progress;
 mod range_argument;
@@ -33,7 +35,7 @@ use crate::output::print_error;
 use crate::typed_path::TypedPath;
 
 fn main() -> std::process::ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(Cli::settled) {
         Ok(cli) => cli,
         Err(help) if !help.use_stderr() => return conclude(print_help(&help), false, false),
         Err(error) => {

@@ -26,6 +26,21 @@ pub enum Error {
         /// Length of the contents in bytes.
         len: u64,
     },
+    /// A range of lines lies past the last line.
+    #[error(
+        "{}: lines {start}..{end} are outside the contents, which have {lines} lines",
+        Shown(path)
+    )]
+    LinesOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// First line asked for, from 0 on.
+        start: u64,
+        /// The line after the last one asked for.
+        end: u64,
+        /// How many lines there are.
+        lines: u64,
+    },
     /// A range ends before it starts.
     #[error("{}: the range {start}..{end} is reversed", Shown(path))]
     ReversedRange {
@@ -390,6 +405,7 @@ impl Error {
     fn parts(&mut self) -> (&mut PathBuf, Option<&mut PathBuf>, Option<&mut FileState>) {
         match self {
             Self::OutOfRange { path, .. }
+            | Self::LinesOutOfRange { path, .. }
             | Self::ReversedRange { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Open { path, .. }

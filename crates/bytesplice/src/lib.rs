@@ -45,6 +45,7 @@ mod content;
 mod error;
 mod file;
 mod identity;
+mod lines;
 mod lock;
 mod open;
 mod options;
