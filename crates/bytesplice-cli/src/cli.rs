@@ -74,13 +74,16 @@ Examples
     )]
     Insert(InsertArguments),
     /// Remove the bytes of RANGE; what follows moves down
-    #[command(after_help = "\
+    #[command(
+        override_usage = "bytesplice remove [OPTIONS] <FILE> <RANGE|--lines A..B>",
+        after_help = "\
 Examples
   bytesplice remove data 4..8
   bytesplice remove data 1MiB+64KiB --save removed.bin
   bytesplice remove data -10.. --expect-hex '00 00 00 00 00 00 00 00 00 00'
   bytesplice remove data ..512 --dry-run
-  bytesplice remove log --lines 1..5000000")]
+  bytesplice remove log --lines 1..5000000"
+    )]
     Remove(RemoveArguments),
     /// Replace the bytes of RANGE by DATA of any length
     #[command(
@@ -119,6 +122,7 @@ Examples
     /// code 8. Run `bytesplice recover` on it first.
     #[command(
         verbatim_doc_comment,
+        override_usage = "bytesplice read [OPTIONS] <FILE> <RANGE|--lines A..B>",
         after_help = "\
 Examples
   bytesplice read data 0..512 > boot.bin

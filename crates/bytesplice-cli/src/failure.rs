@@ -136,9 +136,10 @@ impl fmt::Display for Failure {
             ),
             Self::OutsideLines { path, wanted, lines } => write!(
                 out,
-                "{}: lines {wanted} are outside the contents, which have {} lines",
+                "{}: lines {wanted} are outside the contents, which have {} line{}",
                 shown(path),
-                grouped(*lines)
+                grouped(*lines),
+                if *lines == 1 { "" } else { "s" }
             ),
             Self::Lengthens { path, wanted, len } => write!(
                 out,

@@ -8,7 +8,7 @@ use bytesplice::SpliceFile;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
-use crate::argument::{self, ArgumentParser, lines, range};
+use crate::argument::{ArgumentParser, lines, range};
 use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::lines_argument::LinesArgument;
@@ -44,7 +44,6 @@ pub struct PlaceBeforeData {
     /// The bytes that are meant: A..B, A.., ..B or A+LENGTH
     #[arg(
         allow_hyphen_values = true,
-        required_unless_present = "lines",
         value_parser = ArgumentParser(range_or_dash)
     )]
     range: Option<RangeOrDash>,
@@ -81,13 +80,24 @@ impl PlaceBeforeData {
                 Ok(true)
             }
             (Some(RangeOrDash::Dash), None) => {
-                let Err(reason) = argument::range(OsStr::new("-")) else { return Ok(false) };
+                let Err(reason) = range(OsStr::new("-")) else { return Ok(false) };
                 usage(ErrorKind::ValueValidation, &reason)
             }
             (Some(_), Some(_)) => usage(
                 ErrorKind::ArgumentConflict,
                 "RANGE and --lines both say which bytes are meant: leave out one of them",
             ),
+            (None, None) => {
+                let (data, are) = if has_data {
+                    (String::new(), "is")
+                } else {
+                    (format!(" and {}", usage::DATA), "are")
+                };
+                usage(
+                    ErrorKind::MissingRequiredArgument,
+                    &format!("RANGE or --lines A..B{data} {are} missing"),
+                )
+            }
             _ if !has_data => {
                 usage(ErrorKind::MissingRequiredArgument, &format!("{} is missing", usage::DATA))
             }

@@ -29,10 +29,11 @@ fn missing_arguments(error: &Error) -> Option<String> {
         return None;
     }
     let (data, others): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.contains("--text"));
-    let others = others.iter().map(|name| match name.contains("--lines") {
-        true => "RANGE or --lines A..B",
-        false => name.trim_matches(['<', '>']),
-    });
+    // A group comes first to clap, wherever its members are written.
+    let (places, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|name| name.contains("--lines"));
+    let others = others.iter().map(|name| name.trim_matches(['<', '>']));
+    let others = others.chain(places.iter().map(|_| "RANGE or --lines A..B"));
     let names: Vec<_> = others.chain(data.iter().map(|_| DATA)).collect();
     Some(match names.split_last() {
         Some((last, [])) => format!("{last} is missing"),
