@@ -3,6 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Strategy;
+use crate::script::ScriptProblem;
 
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -303,6 +304,16 @@ pub enum Error {
         /// What the file holds now.
         state: FileState,
     },
+    /// An edit script cannot be read, applied or written.
+    #[error("{}: {}{problem}", Shown(path), InLine(*line))]
+    Script {
+        /// The script, as its reader was told.
+        path: PathBuf,
+        /// The line of it, from 1 on; 0 for the script as a whole.
+        line: u64,
+        /// What is wrong.
+        problem: ScriptProblem,
+    },
     /// The reader that an edit took its bytes from failed.
     #[error("{}: cannot read the bytes to insert: {source}; nothing was changed", Shown(path))]
     Content {
@@ -405,6 +416,7 @@ impl Error {
     fn parts(&mut self) -> (&mut PathBuf, Option<&mut PathBuf>, Option<&mut FileState>) {
         match self {
             Self::OutOfRange { path, .. }
+            | Self::Script { path, .. }
             | Self::LinesOutOfRange { path, .. }
             | Self::ReversedRange { path, .. }
             | Self::TooLarge { path, .. }
@@ -449,6 +461,15 @@ impl fmt::Display for Outside {
             write!(out, "bytes {start}..{end} are outside the contents")?;
         }
         write!(out, ", which are {len} bytes long")
+    }
+}
+
+/// The place in a script, for a message.
+struct InLine(u64);
+
+impl fmt::Display for InLine {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(out, "line {}: ", self.0) }
     }
 }
 

@@ -55,6 +55,7 @@ mod read;
 mod reader;
 mod recovery;
 mod regular;
+mod script;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod source;
@@ -71,4 +72,8 @@ pub use options::{
 };
 pub use reader::{Chunks, Reader};
 pub use recovery::{RecoverOptions, abort, recover, recover_with};
+pub use script::{
+    Checks, Offsets, OldBytes, Script, ScriptContent, ScriptEdit, ScriptHeader, ScriptProblem,
+    ScriptWriter, compose, invert,
+};
 pub use status::{JournalStatus, Status, status};

@@ -101,8 +101,8 @@ impl SpliceFile {
     /// # }
     /// ```
     pub fn line_at(&self, offset: u64) -> Result<u64> {
-        let before = range::resolve(..offset, self.len(), self.path())
-            .map_err(|_| Error::OutOfRange {
+        let before =
+            range::resolve(..offset, self.len(), self.path()).map_err(|_| Error::OutOfRange {
                 path: self.path().into(),
                 start: offset,
                 end: offset,
