@@ -42,6 +42,7 @@ compile_error!(
 mod cancel;
 mod commit;
 mod content;
+mod diff;
 mod error;
 mod file;
 mod identity;
@@ -65,6 +66,7 @@ mod storage;
 pub use cancel::Cancel;
 pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
+pub use diff::diff;
 pub use error::{Error, FileState, Result};
 pub use file::SpliceFile;
 pub use options::{

@@ -378,3 +378,96 @@ fn other_files_are_named_and_not_copied() {
     file.apply(read(&itself)).unwrap();
     assert_eq!(contents(&file), b"01234567899");
 }
+
+/// A log whose lines are alike.
+fn log(lines: u32) -> Vec<u8> {
+    let line = |n: u32| {
+        format!(
+            "2026-11-25T10:{:02}:{:02} INFO worker {}: request served in 12 ms\n",
+            n / 60 % 60,
+            n % 60,
+            n % 7
+        )
+    };
+    (0..lines).map(line).collect::<String>().into_bytes()
+}
+
+fn noise(len: u32) -> Vec<u8> {
+    (0..len).map(|n| (n.wrapping_mul(n).wrapping_mul(2_654_435_761) >> 23) as u8).collect()
+}
+
+#[track_caller]
+fn difference(old: &[u8], new: &[u8], checks: Checks) -> String {
+    let (_one, mut file) = opened(old);
+    let (_other, other) = opened(new);
+    let text = written(|out| bytesplice::diff(&file, &other, checks, out));
+    file.apply(read(&text)).unwrap();
+    assert!(contents(&file) == new, "{text}");
+    text
+}
+
+#[test]
+fn diff_and_apply_make_the_new_file() {
+    let (_target, old_file) = opened(b"");
+    let (_other, new_file) = opened(b"");
+    let (old_file, new_file) = (RefCell::new(old_file), RefCell::new(new_file));
+    let bases =
+        [log(40), noise(5_000), vec![0; 3_000], b"abababab".repeat(300), OLD.to_vec(), log(300)];
+    let cases = (0..bases.len(), seeds(), any::<bool>());
+    let mut runner =
+        TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(10_000) });
+    let outcome = runner.run(&cases, |(base, seeds, whole)| {
+        let old = &bases[base];
+        let (new, _) = script(old, &seeds, Offsets::Sequence, Checks::None);
+        let (mut one, mut other) = (old_file.borrow_mut(), new_file.borrow_mut());
+        holds(&mut one, old);
+        holds(&mut other, &new);
+        let checks = if whole { Checks::Whole } else { Checks::Checksum };
+        let text = written(|out| bytesplice::diff(&one, &other, checks, out));
+        one.apply(read(&text)).unwrap();
+        prop_assert!(contents(&one) == new);
+        if whole {
+            one.apply(read(&written(|out| invert(read(&text), out)))).unwrap();
+            prop_assert!(&contents(&one) == old);
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+#[test]
+fn a_diff_is_about_as_long_as_the_edits() {
+    for old in [noise(4 << 20), log(60_000)] {
+        let mut new = old.clone();
+        for n in 0..100 {
+            let at = new.len() / 101 * n + n * 37 % 1000;
+            match n % 4 {
+                0 => drop(new.splice(at..at, *b"inserted")),
+                1 => drop(new.splice(at..at + 5, [])),
+                2 => drop(new.splice(at..at + 7, *b"changed")),
+                _ => {
+                    drop(new.splice(at..at, b"2026-11-25T10:00:00 INFO worker 3: new\n".repeat(n)))
+                }
+            }
+        }
+        let text = difference(&old, &new, Checks::None);
+        assert!(text.lines().count() < 130, "{}", text.lines().count());
+        assert!(text.len() < 60_000, "{}", text.len());
+    }
+}
+
+#[test]
+fn what_moved_is_copied() {
+    let old = noise(2 << 20);
+    let mut new = old.clone();
+    new.rotate_left(300_000);
+    let text = difference(&old, &new, Checks::Checksum);
+    assert!(text.contains("copy") && text.len() < 500, "{}", text.len());
+    let text = difference(&old, &[&old[1_000_000..], &old[..]].concat(), Checks::None);
+    assert!(text.len() < 500, "{text}");
+    assert_eq!(difference(&old, &old, Checks::None).lines().count(), 1);
+    difference(&old, b"", Checks::None);
+    difference(b"", &old, Checks::None);
+    difference(&log(2_000), &noise(300_000), Checks::Checksum);
+    difference(&vec![0; 500_000], &vec![0; 700_001], Checks::Checksum);
+}
