@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::argument::{ArgumentParser, bound, bytes_from_hex, lines, range};
@@ -116,6 +117,59 @@ Examples
   bytesplice truncate data -1
   bytesplice truncate data 0")]
     Truncate(TruncateArguments),
+    /// Make the edits of a script, all or none of them, in one commit
+    ///
+    /// A script is lines of JSON: a header, then one edit each. `diff` writes them;
+    /// docs/scripts.md has the format. Offsets count in the file as it was, unless the
+    /// header says otherwise. With --edit there is no header:
+    ///   {"insert":4,"text":"new"}  {"remove":[4,8]}  {"replace":[4,8],"hex":"00ff"}
+    #[command(
+        verbatim_doc_comment,
+        override_usage = "bytesplice apply [OPTIONS] <FILE> [SCRIPT|-]\n       bytesplice apply [OPTIONS] <FILE> -e <EDIT>...",
+        // A script says itself what it expects.
+        mut_arg("expect_hex", |argument| argument.hide(true)),
+        after_help = "\
+Examples
+  bytesplice diff old new | bytesplice apply old
+  bytesplice apply data edits.jsonl --undo-script undo.jsonl
+  bytesplice apply data -e '{\"insert\":0,\"text\":\"# \"}' -e '{\"remove\":[10,20]}'
+  bytesplice apply data edits.jsonl --dry-run"
+    )]
+    Apply(ApplyArguments),
+    /// Write the script that turns OLD into NEW
+    ///
+    /// Both are read once, in a memory that does not grow with them. The script has
+    /// checksums of the bytes that it removes, and is refused where they differ.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice diff old new > edits.jsonl
+  bytesplice diff old new --reversible --output edits.jsonl"
+    )]
+    Diff(DiffArguments),
+    /// Write the script that takes back what SCRIPT does
+    ///
+    /// Needs the old file, unless SCRIPT holds all bytes that it removes, as those of
+    /// `diff --reversible` do.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice invert edits.jsonl --old data > undo.jsonl
+  bytesplice invert reversible.jsonl | bytesplice apply data"
+    )]
+    Invert(InvertArguments),
+    /// Write the one script that does what FIRST and then SECOND do
+    ///
+    /// Needs no file. What the scripts say of old bytes is left out.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice compose monday.jsonl tuesday.jsonl > both.jsonl"
+    )]
+    Compose(ComposeArguments),
     /// Write the bytes of RANGE to standard output
     ///
     /// Never changes the file: one with an unfinished commit is refused, with exit
@@ -198,6 +252,13 @@ impl Cli {
         {
             data.take_standard_input();
         }
+        if let Command::Apply(ApplyArguments { options, .. }) = &self.command
+            && options.expect_hex.is_some()
+        {
+            let message =
+                "unknown option `--expect-hex`: the edits of a script have \"old\" for that";
+            return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+        }
         Ok(self)
     }
 }
@@ -210,10 +271,12 @@ impl Command {
             | Self::Remove(RemoveArguments { options, .. })
             | Self::Replace(ReplaceArguments { options, .. })
             | Self::Append(AppendArguments { options, .. })
+            | Self::Apply(ApplyArguments { options, .. })
             | Self::Truncate(TruncateArguments { options, .. }) => options.json,
             Self::Recover(arguments) => arguments.json,
             Self::Abort(arguments) => arguments.json,
             Self::Status(arguments) => arguments.json,
+            Self::Diff(_) | Self::Invert(_) | Self::Compose(_) => false,
             Self::Read(_) | Self::Show(_) => false,
         }
     }
@@ -226,6 +289,10 @@ impl Command {
             | Self::Replace(ReplaceArguments { file, .. })
             | Self::Append(AppendArguments { file, .. })
             | Self::Truncate(TruncateArguments { file, .. })
+            | Self::Apply(ApplyArguments { file, .. })
+            | Self::Diff(DiffArguments { old: file, .. })
+            | Self::Invert(InvertArguments { script: file, .. })
+            | Self::Compose(ComposeArguments { first: file, .. })
             | Self::Read(ReadArguments { file, .. })
             | Self::Show(ShowArguments { file, .. })
             | Self::Recover(RecoverArguments { file, .. })
@@ -236,7 +303,15 @@ impl Command {
 
     /// Whether it is worth saying, after an error, that nothing was changed.
     pub fn changes_files(&self) -> bool {
-        !matches!(self, Self::Read(_) | Self::Show(_) | Self::Status(_))
+        !matches!(
+            self,
+            Self::Read(_)
+                | Self::Show(_)
+                | Self::Status(_)
+                | Self::Diff(_)
+                | Self::Invert(_)
+                | Self::Compose(_)
+        )
     }
 }
 
@@ -302,6 +377,70 @@ pub struct TruncateArguments {
     pub length: Bound,
     #[command(flatten)]
     pub options: EditOptions,
+}
+
+/// `apply FILE [SCRIPT|-]`
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// The file to change
+    pub file: OsString,
+    /// The script, or `-` for standard input, as without it
+    #[arg(conflicts_with = "edits")]
+    pub script: Option<OsString>,
+    /// An edit as a line of a script; may be repeated, in ascending order
+    #[arg(short, long = "edit", value_name = "EDIT")]
+    pub edits: Vec<String>,
+    #[command(flatten)]
+    pub options: EditOptions,
+}
+
+/// `diff OLD NEW`
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// The file that the script is to be applied to
+    pub old: OsString,
+    /// The file that it is to make
+    pub new: OsString,
+    /// Write to a new file, on disk when the command ends, instead of to standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<OsString>,
+    /// Hold the removed bytes as well, so that the script can be inverted without the old file
+    #[arg(long)]
+    pub reversible: bool,
+    /// Accepted for symmetry: nothing is printed but the script
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `invert SCRIPT`
+#[derive(Debug, Args)]
+pub struct InvertArguments {
+    /// The script, or `-` for standard input
+    pub script: OsString,
+    /// The file that the script is for, as it is before it
+    #[arg(long, value_name = "FILE")]
+    pub old: Option<OsString>,
+    /// Write to a new file, on disk when the command ends, instead of to standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<OsString>,
+    /// Accepted for symmetry: nothing is printed but the script
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `compose FIRST SECOND`
+#[derive(Debug, Args)]
+pub struct ComposeArguments {
+    /// The script that is applied first
+    pub first: OsString,
+    /// The script that is applied to what the first one makes
+    pub second: OsString,
+    /// Write to a new file, on disk when the command ends, instead of to standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<OsString>,
+    /// Accepted for symmetry: nothing is printed but the script
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `read FILE RANGE`
@@ -386,6 +525,9 @@ pub struct EditOptions {
     /// Do not wait for the disk: a power cut may then leave neither old nor new contents
     #[arg(long)]
     pub no_sync: bool,
+    /// Write a script that takes the change back to a new file, on disk before the commit
+    #[arg(long, value_name = "PATH")]
+    pub undo_script: Option<OsString>,
     /// Refuse unless the old bytes are these: those removed, or else those at OFFSET or the last
     #[arg(long, value_name = "H", value_parser = ArgumentParser(bytes_from_hex))]
     pub expect_hex: Option<ArgumentBytes>,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytesplice::Error;
+use bytesplice::{Error, ScriptProblem};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,19 @@ impl ExitCode {
             | Error::PastCommitPoint { .. }
             | Error::JournalVersion { .. }
             | Error::JournalMissing { .. } => Self::NeedsRecovery,
+            Error::Script { problem, .. } => Self::of_script(problem),
             _ => Self::InputOutput,
+        }
+    }
+
+    fn of_script(problem: &ScriptProblem) -> Self {
+        match problem {
+            ScriptProblem::OutOfRange { .. } => Self::OutsideFile,
+            ScriptProblem::OldLength { .. } | ScriptProblem::OldBytes { .. } => Self::Changed,
+            ScriptProblem::TooLarge => Self::NoSpace,
+            ScriptProblem::Content(error) => Self::of(error),
+            ScriptProblem::Read(error) | ScriptProblem::Write(error) => Self::of_io(error),
+            _ => Self::Usage,
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bytesplice::FileState;
+use bytesplice::{FileState, ScriptProblem};
 use signal_hook::consts::SIGTERM;
 
 use crate::exit_code::ExitCode;
@@ -38,6 +38,10 @@ pub enum Failure {
     SaveIsTarget { path: PathBuf },
     /// `--save` failed, and nothing was changed.
     Save { path: PathBuf, source: io::Error },
+    /// An option names the file that is changed as the one to write.
+    NewFileIsTarget { path: PathBuf, option: &'static str },
+    /// A file that an option asks for cannot be written, and nothing was changed.
+    NewFile { path: PathBuf, option: &'static str, source: io::Error },
     /// Standard output cannot be written.
     Output(io::Error),
     /// The system refused to let us catch a signal.
@@ -60,6 +64,9 @@ impl Failure {
     /// What to print. Commands that change files add that they did not, where that is not said already.
     pub fn message(&self, command_changes_files: bool) -> String {
         let silent = match self {
+            Self::Library(bytesplice::Error::Script { problem, .. }) => {
+                !matches!(problem, ScriptProblem::Content(_))
+            }
             Self::Library(error) => matches!(
                 error,
                 bytesplice::Error::OutOfRange { .. }
@@ -74,7 +81,9 @@ impl Failure {
             | Self::NoRangeOfStream { .. }
             | Self::NoContents { .. }
             | Self::SaveIsTarget { .. }
-            | Self::Save { .. } => true,
+            | Self::Save { .. }
+            | Self::NewFileIsTarget { .. }
+            | Self::NewFile { .. } => true,
             Self::Interrupted { .. } | Self::Output(_) | Self::Signal(_) => false,
         };
         let added = if silent && command_changes_files { "; nothing was changed" } else { "" };
@@ -102,8 +111,10 @@ impl Failure {
             | Self::Lengthens { .. } => ExitCode::OutsideFile,
             Self::ExpectedOtherLength { .. } => ExitCode::Changed,
             Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
-            Self::SaveIsTarget { .. } => ExitCode::Usage,
-            Self::Save { source, .. } | Self::Output(source) => ExitCode::of_io(source),
+            Self::SaveIsTarget { .. } | Self::NewFileIsTarget { .. } => ExitCode::Usage,
+            Self::NewFile { source, .. } | Self::Save { source, .. } | Self::Output(source) => {
+                ExitCode::of_io(source)
+            }
             Self::Interrupted { error, signal } => match error.file_state() {
                 FileState::Unchanged if *signal == SIGTERM => ExitCode::Terminated,
                 FileState::Unchanged => ExitCode::Interrupted,
@@ -175,6 +186,17 @@ impl fmt::Display for Failure {
             }
             Self::Save { path, source } => {
                 write!(out, "{}: cannot save the removed bytes: {source}", shown(path))
+            }
+            Self::NewFileIsTarget { path, option } => {
+                write!(out, "{}: {option} names the file to be changed itself", shown(path))
+            }
+            Self::NewFile { path, option, source }
+                if source.kind() == io::ErrorKind::AlreadyExists =>
+            {
+                write!(out, "{}: exists already, {option} does not overwrite it", shown(path))
+            }
+            Self::NewFile { path, option, source } => {
+                write!(out, "{}: cannot write what {option} asks for: {source}", shown(path))
             }
             Self::Output(source) => write!(out, "cannot write to standard output: {source}"),
             Self::Signal(source) => write!(out, "cannot catch signals: {source}"),

@@ -11,6 +11,7 @@ mod failure;
 mod hexdump;
 mod interrupt;
 mod lines_argument;
+mod new_file;
 mod output;
 mod place;
 mod plan_table;
@@ -84,6 +85,10 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Replace(arguments) => commands::replace::run(arguments)?,
         Command::Append(arguments) => commands::append::run(arguments)?,
         Command::Truncate(arguments) => commands::truncate::run(arguments)?,
+        Command::Apply(arguments) => commands::apply::run(arguments)?,
+        Command::Diff(arguments) => commands::diff::run(arguments)?,
+        Command::Invert(arguments) => commands::invert::run(arguments)?,
+        Command::Compose(arguments) => commands::compose::run(arguments)?,
         Command::Read(arguments) => commands::read::run(arguments)?,
         Command::Show(arguments) => commands::show::run(arguments)?,
         Command::Abort(arguments) => commands::abort::run(arguments)?,

@@ -2,7 +2,11 @@
 
 pub mod abort;
 pub mod append;
+pub mod apply;
+pub mod compose;
+pub mod diff;
 pub mod insert;
+pub mod invert;
 pub mod read;
 pub mod recover;
 pub mod remove;
