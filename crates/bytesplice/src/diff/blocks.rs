@@ -5,10 +5,10 @@ use super::{Elsewhere, FOLLOWED, Run, SHORTEST};
 use crate::Result;
 
 /// About so many blocks are kept, whatever the file.
-const MOST_BLOCKS: u64 = 1 << 20;
+const MOST_BLOCKS: u64 = 1 << 19;
 const SMALLEST_BLOCK: u64 = 64;
 /// Bits for every block in the filter: one in so many lookups of bytes that are no block goes on to the list.
-const FILTER_BITS: usize = 32;
+const FILTER_BITS: usize = 64;
 /// The factor of the polynomial: odd, and otherwise arbitrary.
 const FACTOR: u64 = 0x9e6c_63d0_876a_3f6b;
 

@@ -2,14 +2,14 @@
 //!
 //! Both files are read from left to right, side by side, as long as they are equal. Where they differ, the place where
 //! they go on together is looked for [near by](nearby) first: the longest run that a window of the one has in common
-//! with a window of the other. Only a long run is believed at once. In a log whose lines are alike, an inserted line
+//! with a window of the other. Only a long run is believed at once; a shorter one must not be far away. In a log whose lines are alike, an inserted line
 //! has short runs in common with whatever line it meets, and whoever takes the first one never gets back into step.
 //! If no window has a long run, the next bytes of the new file are looked up among the [blocks] of the whole old file,
 //! by the rolling hash of Karp and Rabin ("Efficient randomized pattern-matching algorithms", 1987) as rsync does
 //! (Tridgell, "Efficient Algorithms for Sorting and Synchronization", 1999). The longest of all that was found is
 //! taken; bytes up to there are new. Nothing is believed by its hash: all runs are compared byte by byte.
 //!
-//! Memory does not grow with the files: windows, a million blocks of whatever size that takes, and 24 bytes for every
+//! Memory does not grow with the files: windows, half a million blocks of whatever size that takes, and 24 bytes for every
 //! piece found. Time is linear: searches are paid for by the bytes that were passed.
 mod blocks;
 mod nearby;
@@ -27,14 +27,16 @@ use crate::{Checks, Offsets, Result, ScriptHeader, ScriptWriter, SpliceFile};
 
 /// A run that is believed without looking further, in bytes.
 const LONG: u64 = 4 << 10;
-/// The shortest run that is worth an edit of its own.
-const SHORTEST: u64 = 32;
+/// The shortest run that is worth an edit of its own, in its order and out of it: an edit is a line of about that many
+/// bytes.
+const SHORTEST: u64 = 48;
+const SHORTEST_COPY: u64 = 192;
 /// No run is followed further while others may be longer.
 const FOLLOWED: u64 = 64 << 10;
 /// The windows near by, one after the other.
 const WINDOWS: [usize; 3] = [512, 4 << 10, 64 << 10];
 /// Bytes of windows that may be searched for every byte passed.
-const CREDIT: u64 = 4;
+const CREDIT: u64 = 1;
 /// Most credit, so that it is not all spent at one place.
 const MOST_CREDIT: u64 = 64 << 20;
 /// Bytes that are looked up among the blocks before the windows move on.
@@ -43,7 +45,7 @@ const LONGEST_STRETCH: u64 = 64 << 10;
 
 /// Writes the script that turns the contents of `old` into those of `new`.
 ///
-/// It is short, not the shortest. Bytes that changed their place are copied where they are found, in runs of 1 KiB for
+/// It is short, not the shortest. Bytes that changed their place are copied where they are found, in runs of 2 KiB for
 /// old files of 1 GiB and in proportion. O(bytes of both files); memory as in the documentation of the command line:
 /// about 30 MiB, and 24 bytes for every edit.
 ///
@@ -196,7 +198,7 @@ impl<'a> Matcher<'a> {
             let mut best: Option<Run> = None;
             for window in WINDOWS {
                 let is_free = window == WINDOWS[0];
-                if !self.spend(2 * window as u64) && !is_free {
+                if !is_free && !self.spend(2 * window as u64) {
                     break;
                 }
                 let ours = self.old.from(old, window)?;
@@ -209,21 +211,22 @@ impl<'a> Matcher<'a> {
                     starts,
                     &mut self.elsewhere,
                 )?;
-                best = longer(best, run);
-                if last || best.is_some_and(|run| run.len >= LONG) {
+                best = better(best, run, old, new);
+                let enough = (window as u64).min(LONG);
+                if last || best.is_some_and(|run| run.len >= enough) {
                     break;
                 }
             }
-            if best.is_none_or(|run| run.len < LONG) {
+            if best.is_none_or(|run| run.len < LONG && run.len < WINDOWS[0] as u64) {
                 let blocks = match &mut self.blocks {
                     Some(blocks) => blocks,
                     none => none.insert(Blocks::of(&mut self.elsewhere.old)?),
                 };
                 let expected = old + (from - new);
                 let run = blocks.find(from..from + stretch, expected, &mut self.elsewhere)?;
-                best = longer(best, run);
+                best = better(best, run, old, new);
             }
-            if let Some(run) = best.filter(|run| run.len >= SHORTEST) {
+            if let Some(run) = best {
                 return self.extend_back(run, old, new).map(Some);
             }
             self.earn(stretch);
@@ -249,9 +252,16 @@ impl<'a> Matcher<'a> {
     }
 }
 
-fn longer(one: Option<Run>, other: Option<Run>) -> Option<Run> {
-    match (one, other) {
-        (Some(one), Some(other)) if one.len < other.len => Some(other),
+/// The longer run, where what is passed over to get there counts against it: the bytes of the new file are then new,
+/// and those of the old one removed.
+fn better(one: Option<Run>, other: Option<Run>, old: u64, new: u64) -> Option<Run> {
+    let worth = |run: Run| {
+        let skipped = (run.new - new) + run.old.abs_diff(old).min(LONG);
+        i128::from(run.len) - i128::from(skipped / 2)
+    };
+    let shortest = |run: &Run| if run.old < old { SHORTEST_COPY } else { SHORTEST };
+    match (one, other.filter(|run| run.len >= shortest(run))) {
+        (Some(one), Some(other)) if worth(one) < worth(other) => Some(other),
         (None, other) => other,
         (one, _) => one,
     }

@@ -1,5 +1,5 @@
 use super::view::same_bytes;
-use super::{Elsewhere, FOLLOWED, LONG, Run};
+use super::{Elsewhere, FOLLOWED, LONG, Run, better};
 use crate::Result;
 
 /// Bytes that are looked up.
@@ -49,9 +49,8 @@ impl Nearby {
                     len = elsewhere.follow(first, second, FOLLOWED)? as usize;
                 }
                 (shift, end) = (place.wrapping_sub(at), at + len);
-                if best.is_none_or(|best| best.len < len as u64) {
-                    best = Some(Run { old: first, new: second, len: len as u64 });
-                }
+                let run = Some(Run { old: first, new: second, len: len as u64 });
+                best = better(best, run, starts.0, starts.1);
                 followed += 1;
                 if len as u64 >= LONG || followed == MOST_RUNS {
                     return Ok(best);

@@ -1,9 +1,11 @@
 use crate::{Result, SpliceFile};
 
-/// Bytes that are read at once.
+/// Bytes that are read at once, where they go on from those before.
 const BUFFER: u64 = 256 << 10;
+/// The same after a jump.
+const FIRST: u64 = 8 << 10;
 /// Bytes kept before those that are asked for, for whoever goes back.
-const BEFORE: u64 = 16 << 10;
+const BEFORE: u64 = 4 << 10;
 /// Bytes that are compared at once.
 const STEP: u64 = 64 << 10;
 
@@ -46,7 +48,9 @@ impl<'a> View<'a> {
     /// Reads from `start` to `end` or further.
     fn read(&mut self, start: u64, end: u64) -> Result<()> {
         let start = start.min(self.len());
-        let end = end.max(start + BUFFER).min(self.len());
+        let goes_on = (self.start..=self.start + self.buffer.len() as u64).contains(&start);
+        let len = if goes_on { BUFFER } else { BEFORE + FIRST };
+        let end = end.max(start + len).min(self.len());
         self.buffer.resize((end - start) as usize, 0);
         self.start = start;
         let outcome = self.file.read_exact_at(&mut self.buffer, start);
