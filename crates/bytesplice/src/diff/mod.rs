@@ -27,9 +27,9 @@ use crate::{Checks, Offsets, Result, ScriptHeader, ScriptWriter, SpliceFile};
 
 /// A run that is believed without looking further, in bytes.
 const LONG: u64 = 4 << 10;
-/// The shortest run that is worth an edit of its own, in its order and out of it: an edit is a line of about that many
-/// bytes.
-const SHORTEST: u64 = 48;
+/// The shortest run that is worth an edit of its own, in its order and out of it. A line of a script is longer than the
+/// first, but people read it.
+const SHORTEST: u64 = 24;
 const SHORTEST_COPY: u64 = 192;
 /// No run is followed further while others may be longer.
 const FOLLOWED: u64 = 64 << 10;
