@@ -4,7 +4,7 @@ from typing import Protocol
 
 from bench.bench import Bench
 from bench.results import Result
-from bench.sections import aligned, durable, front, kills, random_edits, scattered, sparse, written
+from bench.sections import aligned, durable, front, kills, lines, random_edits, scattered, scripts, sparse, written
 
 
 class Section(Protocol):
@@ -22,6 +22,8 @@ ALL: dict[str, Section] = {
     "aligned": aligned,
     "scattered": scattered,
     "random": random_edits,
+    "lines": lines,
+    "scripts": scripts,
     "sparse": sparse,
     "written": written,
     "kills": kills,
