@@ -1,11 +1,28 @@
-"""A log of text: lines of 40 to 160 bytes, most of them unlike their neighbours, written from one block over and over."""
+"""A log of text: lines of 40 to 160 bytes, most unlike their neighbours, written from one block over and over."""
 
 from pathlib import Path
 from random import Random
 
 LINES = 10_000
 """In a block."""
-WORDS = "request served closed by peer cache miss fetching from origin user logged in retrying after timeout".split()
+WORDS = (
+    "request",
+    "served",
+    "closed",
+    "by",
+    "peer",
+    "cache",
+    "miss",
+    "fetching",
+    "from",
+    "origin",
+    "user",
+    "logged",
+    "in",
+    "retrying",
+    "after",
+    "timeout",
+)
 
 
 class Log:

@@ -49,18 +49,28 @@ def _measure(bench: Bench, result: Result, what: str, reference: Path, size: int
     def script_bytes(contender: Contender, _place: Place) -> dict[str, object]:
         return {"script_bytes": outputs[contender.name].stat().st_size}
 
-    found = _rows(bench, result, f"diff, {title}", Task(before, before, reference, Preparation()), [
-        Contender(name, _diff(bench, name, new, outputs[name]), ours=name == OURS, checked=False) for name in there
-    ], script_bytes)
+    found = _rows(
+        bench,
+        result,
+        f"diff, {title}",
+        Task(before, before, reference, Preparation()),
+        [Contender(name, _diff(bench, name, new, outputs[name]), ours=name == OURS, checked=False) for name in there],
+        script_bytes,
+    )
     table = cost_table(f"find the edits: {title}", found, {"× xdelta3": (XDELTA, "process_seconds")})
     table.columns.append("MB of edits")
     for cells, row in zip(table.rows, found, strict=True):
         cells.append(f"{row.median('script_bytes') / 1e6:,.3f}")
     result.tables.append(table)
 
-    made = _rows(bench, result, f"apply, {title}", Task(before, after, reference, Preparation()), [
-        Contender(name, _apply(bench, name, outputs[name]), ours=name == OURS) for name in there
-    ], script_bytes)
+    made = _rows(
+        bench,
+        result,
+        f"apply, {title}",
+        Task(before, after, reference, Preparation()),
+        [Contender(name, _apply(bench, name, outputs[name]), ours=name == OURS) for name in there],
+        script_bytes,
+    )
     result.tables.append(cost_table(f"make them: {title}", made, {"× xdelta3": (XDELTA, "process_seconds")}))
     ours = find(found, OURS)
     if size != SMALL:
@@ -74,7 +84,9 @@ def _measure(bench: Bench, result: Result, what: str, reference: Path, size: int
         path.unlink(missing_ok=True)
 
 
-def _rows(bench: Bench, result: Result, key: str, task: Task, contenders: list[Contender], inspect: Inspect) -> list[Row]:
+def _rows(
+    bench: Bench, result: Result, key: str, task: Task, contenders: list[Contender], inspect: Inspect
+) -> list[Row]:
     bench.log(f"{result.name}: {key}")
     runs = min(bench.runs, MOST_RUNS)
     rows = run_rounds(contenders, runs, bench.place, task, bench.log, inspect)
