@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = Path(__file__).resolve().parent / ".venv"
 MATURIN = "maturin==1.16.0"
 MUTAGEN = "mutagen==1.48.1"
-PACKAGES = {"sed": "sed", "perl": "perl", "bbe": "bbe", "tweak": "tweak"}
+PACKAGES = {"sed": "sed", "perl": "perl", "bbe": "bbe", "tweak": "tweak", "xdelta3": "xdelta3", "bsdiff": "bsdiff"}
 FORMATS = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs"}
 
 
@@ -132,7 +132,7 @@ def _install_packages(tools: Tools) -> None:
 
 def _version(name: str) -> str:
     """The first thing that looks like a version, or what the package manager knows."""
-    if name == "tweak":
+    if name in ("tweak", "xdelta3", "bsdiff"):
         return _output(["dpkg-query", "-W", "-f", "${Version}", name]) or "unknown"
     found = re.search(r"\d+\.\d+(\.\d+)?", _output([name, "--version"]))
     return found[0] if found else "unknown"

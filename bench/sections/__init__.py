@@ -4,7 +4,20 @@ from typing import Protocol
 
 from bench.bench import Bench
 from bench.results import Result
-from bench.sections import aligned, durable, edits, front, kills, random_edits, scattered, search, sparse, written
+from bench.sections import (
+    aligned,
+    durable,
+    edits,
+    front,
+    kills,
+    lines,
+    random_edits,
+    scattered,
+    scripts,
+    search,
+    sparse,
+    written,
+)
 
 
 class Section(Protocol):
@@ -22,6 +35,8 @@ ALL: dict[str, Section] = {
     "aligned": aligned,
     "scattered": scattered,
     "random": random_edits,
+    "lines": lines,
+    "scripts": scripts,
     "sparse": sparse,
     "written": written,
     "edits": edits,

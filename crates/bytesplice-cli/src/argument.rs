@@ -9,6 +9,7 @@ use clap::{Arg, Command, Error};
 
 use crate::bytes_argument::{parse_escaped, parse_hex};
 use crate::cli::ArgumentBytes;
+use crate::lines_argument::LinesArgument;
 use crate::range_argument::{Bound, RangeArgument};
 
 /// A function from an argument to its value, as a value parser.
@@ -61,6 +62,11 @@ fn similar_option<'a>(command: &'a Command, value: &OsStr) -> Option<&'a str> {
 /// A RANGE.
 pub fn range(value: &OsStr) -> Result<RangeArgument, String> {
     RangeArgument::parse(utf8(value)?)
+}
+
+/// The lines of `--lines`.
+pub fn lines(value: &OsStr) -> Result<LinesArgument, String> {
+    LinesArgument::parse(utf8(value)?)
 }
 
 /// A bound: an OFFSET or a LENGTH.

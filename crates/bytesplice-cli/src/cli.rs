@@ -2,11 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::argument::{ArgumentParser, bound, bytes_from_hex, range};
+use crate::argument::{ArgumentParser, bound, bytes_from_hex, lines, range};
 use crate::data::DataArguments;
+use crate::lines_argument::LinesArgument;
 use crate::pattern_argument::PatternKind;
+use crate::place::{PlaceArguments, PlaceBeforeData};
 use crate::range_argument::{Bound, RangeArgument};
 
 /// Insert, remove and replace bytes in the middle of a file of any size
@@ -30,6 +33,7 @@ RANGE is half-open, in bytes: A..B, A.., ..B, .. or A+LENGTH
   NUMBER is decimal (4096, 1_000), or hexadecimal (0x1000). Only a decimal number
   may have a unit: KiB MiB GiB TiB (1024) or kB MB GB TB (1000).
   Ranges are never clipped: one that passes the end of the file is an error.
+  In its place --lines A..B means whole lines, counted from 1 and both included.
 
 DATA is exactly one of
   --text S            the bytes of the argument, without escapes
@@ -74,22 +78,29 @@ Examples
     )]
     Insert(InsertArguments),
     /// Remove the bytes of RANGE; what follows moves down
-    #[command(after_help = "\
+    #[command(
+        override_usage = "bytesplice remove [OPTIONS] <FILE> <RANGE|--lines A..B>",
+        after_help = "\
 Examples
   bytesplice remove data 4..8
   bytesplice remove data 1MiB+64KiB --save removed.bin
   bytesplice remove data -10.. --expect-hex '00 00 00 00 00 00 00 00 00 00'
-  bytesplice remove data ..512 --dry-run")]
+  bytesplice remove data ..512 --dry-run
+  bytesplice remove log --lines 1..5000000"
+    )]
     Remove(RemoveArguments),
     /// Replace the bytes of RANGE by DATA of any length
     #[command(
-        override_usage = "bytesplice replace [OPTIONS] <FILE> <RANGE> <DATA>",
+        override_usage = "bytesplice replace [OPTIONS] <FILE> <RANGE|--lines A..B> <DATA>",
+        // `-` may stand in the place of RANGE: see `PlaceBeforeData`.
+        mut_group("DataSource", |group| group.required(false)),
         after_help = "\
 Examples
   bytesplice replace data 10..20 --text 'text of any length'
   bytesplice replace data 0..4 --hex 7f454c46 --expect-hex 00000000
   bytesplice replace data 1GiB+1MiB --fill 0:1MiB
-  bytesplice replace data .. --from other.bin --from-range 512.."
+  bytesplice replace data .. --from other.bin --from-range 512..
+  bytesplice replace notes --lines 3..4 --escaped 'one line for two\\n'"
     )]
     Replace(ReplaceArguments),
     /// Add DATA at the end
@@ -134,16 +145,71 @@ Examples
   bytesplice move data 4096+4096 0 --expect-hex 504b0304"
     )]
     Move(RearrangeArguments),
+    /// Make the edits of a script, all or none of them, in one commit
+    ///
+    /// A script is lines of JSON: a header, then one edit each. `diff` writes them;
+    /// docs/scripts.md has the format. Offsets count in the file as it was, unless the
+    /// header says otherwise. With --edit there is no header:
+    ///   {"insert":4,"text":"new"}  {"remove":[4,8]}  {"replace":[4,8],"hex":"00ff"}
+    #[command(
+        verbatim_doc_comment,
+        override_usage = "bytesplice apply [OPTIONS] <FILE> [SCRIPT|-]\n       bytesplice apply [OPTIONS] <FILE> -e <EDIT>...",
+        // A script says itself what it expects.
+        mut_arg("expect_hex", |argument| argument.hide(true)),
+        after_help = "\
+Examples
+  bytesplice diff old new | bytesplice apply old
+  bytesplice apply data edits.jsonl --undo-script undo.jsonl
+  bytesplice apply data -e '{\"insert\":0,\"text\":\"# \"}' -e '{\"remove\":[10,20]}'
+  bytesplice apply data edits.jsonl --dry-run"
+    )]
+    Apply(ApplyArguments),
+    /// Write the script that turns OLD into NEW
+    ///
+    /// Both are read once, in a memory that does not grow with them. The script has
+    /// checksums of the bytes that it removes, and is refused where they differ.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice diff old new > edits.jsonl
+  bytesplice diff old new --reversible --output edits.jsonl"
+    )]
+    Diff(DiffArguments),
+    /// Write the script that takes back what SCRIPT does
+    ///
+    /// Needs the old file, unless SCRIPT holds all bytes that it removes, as those of
+    /// `diff --reversible` do.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice invert edits.jsonl --old data > undo.jsonl
+  bytesplice invert reversible.jsonl | bytesplice apply data"
+    )]
+    Invert(InvertArguments),
+    /// Write the one script that does what FIRST and then SECOND do
+    ///
+    /// Needs no file. What the scripts say of old bytes is left out.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice compose monday.jsonl tuesday.jsonl > both.jsonl"
+    )]
+    Compose(ComposeArguments),
     /// Write the bytes of RANGE to standard output
     ///
     /// Never changes the file: one with an unfinished commit is refused, with exit
     /// code 8. Run `bytesplice recover` on it first.
     #[command(
         verbatim_doc_comment,
+        override_usage = "bytesplice read [OPTIONS] <FILE> <RANGE|--lines A..B>",
         after_help = "\
 Examples
   bytesplice read data 0..512 > boot.bin
-  bytesplice read data -1KiB.. | xxd"
+  bytesplice read data -1KiB.. | xxd
+  bytesplice read log --lines 1000..1010"
     )]
     Read(ReadArguments),
     /// Show bytes as hex and text
@@ -160,7 +226,8 @@ Examples
 Examples
   bytesplice show data
   bytesplice show data 1GiB+256
-  bytesplice show data -64.."
+  bytesplice show data -64..
+  bytesplice show notes --lines 3+1"
     )]
     Show(ShowArguments),
     /// Find PATTERN and print the offsets, one a line
@@ -240,6 +307,28 @@ Examples
     Status(StatusArguments),
 }
 
+impl Cli {
+    /// The same with what clap cannot tell apart put in its place.
+    ///
+    /// # Errors
+    /// Wrong usage.
+    pub fn settled(mut self) -> Result<Self, clap::Error> {
+        if let Command::Replace(ReplaceArguments { place, data, .. }) = &mut self.command
+            && place.settle(data.is_given())?
+        {
+            data.take_standard_input();
+        }
+        if let Command::Apply(ApplyArguments { options, .. }) = &self.command
+            && options.expect_hex.is_some()
+        {
+            let message =
+                "unknown option `--expect-hex`: the edits of a script have \"old\" for that";
+            return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+        }
+        Ok(self)
+    }
+}
+
 impl Command {
     /// Whether errors are wanted as an object as well.
     pub fn wants_json(&self) -> bool {
@@ -248,6 +337,7 @@ impl Command {
             | Self::Remove(RemoveArguments { options, .. })
             | Self::Replace(ReplaceArguments { options, .. })
             | Self::Append(AppendArguments { options, .. })
+            | Self::Apply(ApplyArguments { options, .. })
             | Self::ReplaceAll(ReplaceAllArguments { options, .. })
             | Self::Truncate(TruncateArguments { options, .. })
             | Self::Copy(RearrangeArguments { options, .. })
@@ -256,6 +346,7 @@ impl Command {
             Self::Recover(arguments) => arguments.json,
             Self::Abort(arguments) => arguments.json,
             Self::Status(arguments) => arguments.json,
+            Self::Diff(_) | Self::Invert(_) | Self::Compose(_) => false,
             Self::Read(_) | Self::Show(_) => false,
         }
     }
@@ -270,6 +361,10 @@ impl Command {
             | Self::Truncate(TruncateArguments { file, .. })
             | Self::Copy(RearrangeArguments { file, .. })
             | Self::Move(RearrangeArguments { file, .. })
+            | Self::Apply(ApplyArguments { file, .. })
+            | Self::Diff(DiffArguments { old: file, .. })
+            | Self::Invert(InvertArguments { script: file, .. })
+            | Self::Compose(ComposeArguments { first: file, .. })
             | Self::Read(ReadArguments { file, .. })
             | Self::Show(ShowArguments { file, .. })
             | Self::Find(FindArguments { file, .. })
@@ -282,7 +377,16 @@ impl Command {
 
     /// Whether it is worth saying, after an error, that nothing was changed.
     pub fn changes_files(&self) -> bool {
-        !matches!(self, Self::Read(_) | Self::Show(_) | Self::Find(_) | Self::Status(_))
+        !matches!(
+            self,
+            Self::Read(_)
+                | Self::Show(_)
+                | Self::Find(_)
+                | Self::Status(_)
+                | Self::Diff(_)
+                | Self::Invert(_)
+                | Self::Compose(_)
+        )
     }
 }
 
@@ -305,9 +409,8 @@ pub struct InsertArguments {
 pub struct RemoveArguments {
     /// The file to change
     pub file: OsString,
-    /// The bytes to remove: A..B, A.., ..B, .. or A+LENGTH
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: RangeArgument,
+    #[command(flatten)]
+    pub place: PlaceArguments,
     /// Keep the removed bytes in a new file, on disk before the commit
     #[arg(long, value_name = "PATH")]
     pub save: Option<OsString>,
@@ -320,9 +423,8 @@ pub struct RemoveArguments {
 pub struct ReplaceArguments {
     /// The file to change
     pub file: OsString,
-    /// The bytes to replace: A..B, A.., ..B, .. or A+LENGTH
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: RangeArgument,
+    #[command(flatten)]
+    pub place: PlaceBeforeData,
     #[command(flatten)]
     pub data: DataArguments,
     #[command(flatten)]
@@ -367,14 +469,77 @@ pub struct RearrangeArguments {
     pub options: EditOptions,
 }
 
+/// `apply FILE [SCRIPT|-]`
+#[derive(Debug, Args)]
+pub struct ApplyArguments {
+    /// The file to change
+    pub file: OsString,
+    /// The script, or `-` for standard input, as without it
+    #[arg(conflicts_with = "edits")]
+    pub script: Option<OsString>,
+    /// An edit as a line of a script; may be repeated, in ascending order
+    #[arg(short, long = "edit", value_name = "EDIT")]
+    pub edits: Vec<String>,
+    #[command(flatten)]
+    pub options: EditOptions,
+}
+
+/// `diff OLD NEW`
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// The file that the script is to be applied to
+    pub old: OsString,
+    /// The file that it is to make
+    pub new: OsString,
+    /// Write to a new file, on disk when the command ends, instead of to standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<OsString>,
+    /// Hold the removed bytes as well, so that the script can be inverted without the old file
+    #[arg(long)]
+    pub reversible: bool,
+    /// Accepted for symmetry: nothing is printed but the script
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `invert SCRIPT`
+#[derive(Debug, Args)]
+pub struct InvertArguments {
+    /// The script, or `-` for standard input
+    pub script: OsString,
+    /// The file that the script is for, as it is before it
+    #[arg(long, value_name = "FILE")]
+    pub old: Option<OsString>,
+    /// Write to a new file, on disk when the command ends, instead of to standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<OsString>,
+    /// Accepted for symmetry: nothing is printed but the script
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `compose FIRST SECOND`
+#[derive(Debug, Args)]
+pub struct ComposeArguments {
+    /// The script that is applied first
+    pub first: OsString,
+    /// The script that is applied to what the first one makes
+    pub second: OsString,
+    /// Write to a new file, on disk when the command ends, instead of to standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<OsString>,
+    /// Accepted for symmetry: nothing is printed but the script
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
 /// `read FILE RANGE`
 #[derive(Debug, Args)]
 pub struct ReadArguments {
     /// The file to read
     pub file: OsString,
-    /// The bytes to write out: A..B, A.., ..B, .. or A+LENGTH
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: RangeArgument,
+    #[command(flatten)]
+    pub place: PlaceArguments,
     /// Accepted for symmetry: reading prints nothing but the bytes
     #[arg(short, long)]
     pub quiet: bool,
@@ -386,8 +551,11 @@ pub struct ShowArguments {
     /// The file to show
     pub file: OsString,
     /// The bytes to show: A..B, A.., ..B or A+LENGTH; all without it
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range), conflicts_with = "lines")]
     pub range: Option<RangeArgument>,
+    /// Whole lines instead of bytes, counted from 1, both ends included: A..B, A.., ..B or A+COUNT
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = ArgumentParser(lines))]
+    pub lines: Option<LinesArgument>,
     /// Accepted for symmetry: showing prints nothing but the bytes
     #[arg(short, long)]
     pub quiet: bool,
@@ -497,6 +665,9 @@ pub struct EditOptions {
     /// Do not wait for the disk: a power cut may then leave neither old nor new contents
     #[arg(long)]
     pub no_sync: bool,
+    /// Write a script that takes the change back to a new file, on disk before the commit
+    #[arg(long, value_name = "PATH")]
+    pub undo_script: Option<OsString>,
     /// Refuse unless the old bytes are these: those of RANGE, or else those at OFFSET or the last
     #[arg(long, value_name = "H", value_parser = ArgumentParser(bytes_from_hex))]
     pub expect_hex: Option<ArgumentBytes>,

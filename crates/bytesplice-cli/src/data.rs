@@ -81,6 +81,22 @@ struct Fill {
 struct StandardInput;
 
 impl DataArguments {
+    /// Whether there is any.
+    pub fn is_given(&self) -> bool {
+        let DataSource { text, escaped, hex, from, fill, standard_input } = &self.source;
+        text.is_some()
+            || escaped.is_some()
+            || hex.is_some()
+            || from.is_some()
+            || fill.is_some()
+            || standard_input.is_some()
+    }
+
+    /// As if `-` were given.
+    pub fn take_standard_input(&mut self) {
+        self.source.standard_input = Some(StandardInput);
+    }
+
     /// The bytes as the library takes them: another file is mapped, a stream is read once.
     ///
     /// # Errors

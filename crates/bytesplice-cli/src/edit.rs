@@ -5,18 +5,21 @@ use std::ops::Range;
 use std::path::Path;
 
 use bytesplice::{
-    CommitOptions, CommitPlan, Durability, Error, FileState, OpenOptions, Pattern, Replacement,
-    SearchOptions, SpliceFile,
+    Checks, CommitOptions, CommitPlan, Durability, Error, FileState, OpenOptions, Pattern,
+    Replacement, SearchOptions, SpliceFile,
 };
 use serde_json::Value;
 
 use crate::cli::{EditOptions, StrategyArgument};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::new_file::NewFile;
 use crate::output::{bytes, matches, object, plan_value, print, print_object, shown, tell, warn};
 use crate::plan_table::plan_table;
 use crate::progress::CommitProgress;
 use crate::range_argument::{Bound, OutsideFile, RangeArgument};
+
+const UNDO_SCRIPT: &str = "--undo-script";
 
 /// A file opened to be changed by one command.
 pub struct Edit<'a> {
@@ -206,12 +209,21 @@ impl<'a> Edit<'a> {
             let keep = if self.options.dry_run { "would keep" } else { "keep" };
             warn(&format!("{}: its other hard links {keep} the old contents", shown(self.path)));
         }
+        if let Some(path) = self.options.undo_script.as_deref().map(Path::new) {
+            NewFile::check(path, UNDO_SCRIPT, self.path)?;
+        }
         if let (true, Some(plan)) = (self.options.dry_run, &plan) {
             return self.show_plan(plan);
         }
         let interrupt = match self.interrupt.take() {
             Some(interrupt) => interrupt,
             None => Interrupt::watch()?,
+        };
+        let undo = match self.options.undo_script.as_deref().map(Path::new) {
+            Some(path) => Some(NewFile::script(path, UNDO_SCRIPT, |script| {
+                Ok(self.file.write_undo_script(Checks::Checksum, script)?)
+            })?),
+            None => None,
         };
         let mut progress = CommitProgress::new(self.path, self.options.quiet);
         interrupt.commit_begins(progress.bar());
@@ -220,6 +232,12 @@ impl<'a> Edit<'a> {
         let committed = self.file.commit_with(options);
         interrupt.commit_ends();
         progress.finish();
+        // What was not changed needs no undoing, and the next try may use the name again.
+        if let (Some(undo), Err(error)) = (undo, &committed)
+            && error.file_state() == FileState::Unchanged
+        {
+            undo.withdraw();
+        }
         match (committed, interrupt.signal()) {
             (Err(error @ Error::Cancelled { .. }), Some(signal)) => {
                 return Err(Failure::Interrupted { error, signal });

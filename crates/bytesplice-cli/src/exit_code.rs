@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytesplice::Error;
+use bytesplice::{Error, ScriptProblem};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,9 @@ impl ExitCode {
     pub fn of(error: &Error) -> Self {
         match error {
             // Ranges reversed as written are refused before; these depend on the length.
-            Error::OutOfRange { .. } | Error::ReversedRange { .. } => Self::OutsideFile,
+            Error::OutOfRange { .. }
+            | Error::LinesOutOfRange { .. }
+            | Error::ReversedRange { .. } => Self::OutsideFile,
             Error::MoveIntoItself { .. } => Self::Usage,
             Error::Open { .. }
             | Error::NotRegular { .. }
@@ -59,7 +61,19 @@ impl ExitCode {
             | Error::PastCommitPoint { .. }
             | Error::JournalVersion { .. }
             | Error::JournalMissing { .. } => Self::NeedsRecovery,
+            Error::Script { problem, .. } => Self::of_script(problem),
             _ => Self::InputOutput,
+        }
+    }
+
+    fn of_script(problem: &ScriptProblem) -> Self {
+        match problem {
+            ScriptProblem::OutOfRange { .. } => Self::OutsideFile,
+            ScriptProblem::OldLength { .. } | ScriptProblem::OldBytes { .. } => Self::Changed,
+            ScriptProblem::TooLarge => Self::NoSpace,
+            ScriptProblem::Content(error) => Self::of(error),
+            ScriptProblem::Read(error) | ScriptProblem::Write(error) => Self::of_io(error),
+            _ => Self::Usage,
         }
     }
 
@@ -118,6 +132,7 @@ mod tests {
         let operation = "write";
         for (error, code) in [
             (Error::OutOfRange { path: path.clone(), start, end, len }, 3),
+            (Error::LinesOutOfRange { path: path.clone(), start, end, lines: 0 }, 3),
             (Error::ReversedRange { path: path.clone(), start, end }, 3),
             (Error::MoveIntoItself { path: path.clone(), start, end, offset }, 2),
             (Error::TooLarge { path: path.clone(), what: "it" }, 7),

@@ -4,11 +4,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bytesplice::FileState;
+use bytesplice::{FileState, ScriptProblem};
 use signal_hook::consts::SIGTERM;
 
 use crate::exit_code::ExitCode;
-use crate::output::shown;
+use crate::lines_argument::LinesArgument;
+use crate::output::{grouped, shown};
 use crate::range_argument::{Bound, OutsideFile};
 use crate::typed_path::TypedPath;
 
@@ -23,6 +24,8 @@ pub enum Failure {
     BeforeStart { path: PathBuf, bound: Bound, len: u64 },
     /// A range turns out reversed in a file of this length.
     Reversed { path: PathBuf, start: u64, end: u64, len: u64 },
+    /// There are fewer lines.
+    OutsideLines { path: PathBuf, wanted: LinesArgument, lines: u64 },
     /// `truncate` to more bytes than there are.
     Lengthens { path: PathBuf, wanted: u64, len: u64 },
     /// `--expect-hex` has another number of bytes than the place where they are expected.
@@ -39,6 +42,10 @@ pub enum Failure {
     Pattern { name: &'static str, reason: String },
     /// `--expect-hex` where the bytes that go away may be others at each place.
     ExpectsNothing,
+    /// An option names the file that is changed as the one to write.
+    NewFileIsTarget { path: PathBuf, option: &'static str },
+    /// A file that an option asks for cannot be written, and nothing was changed.
+    NewFile { path: PathBuf, option: &'static str, source: io::Error },
     /// Standard output cannot be written.
     Output(io::Error),
     /// The system refused to let us catch a signal.
@@ -61,6 +68,9 @@ impl Failure {
     /// What to print. Commands that change files add that they did not, where that is not said already.
     pub fn message(&self, command_changes_files: bool) -> String {
         let silent = match self {
+            Self::Library(bytesplice::Error::Script { problem, .. }) => {
+                !matches!(problem, ScriptProblem::Content(_))
+            }
             Self::Library(error) => matches!(
                 error,
                 bytesplice::Error::OutOfRange { .. }
@@ -69,12 +79,15 @@ impl Failure {
             ),
             Self::BeforeStart { .. }
             | Self::Reversed { .. }
+            | Self::OutsideLines { .. }
             | Self::Lengthens { .. }
             | Self::ExpectedOtherLength { .. }
             | Self::NoRangeOfStream { .. }
             | Self::NoContents { .. }
             | Self::SaveIsTarget { .. }
-            | Self::Save { .. } => true,
+            | Self::Save { .. }
+            | Self::NewFileIsTarget { .. }
+            | Self::NewFile { .. } => true,
             Self::Pattern { .. } | Self::ExpectsNothing => false,
             Self::Interrupted { .. } | Self::Output(_) | Self::Signal(_) => false,
         };
@@ -97,15 +110,19 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Library(error) => ExitCode::of(error),
-            Self::BeforeStart { .. } | Self::Reversed { .. } | Self::Lengthens { .. } => {
-                ExitCode::OutsideFile
-            }
+            Self::BeforeStart { .. }
+            | Self::Reversed { .. }
+            | Self::OutsideLines { .. }
+            | Self::Lengthens { .. } => ExitCode::OutsideFile,
             Self::ExpectedOtherLength { .. } => ExitCode::Changed,
             Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
-            Self::SaveIsTarget { .. } | Self::Pattern { .. } | Self::ExpectsNothing => {
-                ExitCode::Usage
+            Self::SaveIsTarget { .. }
+            | Self::NewFileIsTarget { .. }
+            | Self::Pattern { .. }
+            | Self::ExpectsNothing => ExitCode::Usage,
+            Self::NewFile { source, .. } | Self::Save { source, .. } | Self::Output(source) => {
+                ExitCode::of_io(source)
             }
-            Self::Save { source, .. } | Self::Output(source) => ExitCode::of_io(source),
             Self::Interrupted { error, signal } => match error.file_state() {
                 FileState::Unchanged if *signal == SIGTERM => ExitCode::Terminated,
                 FileState::Unchanged => ExitCode::Interrupted,
@@ -135,6 +152,13 @@ impl fmt::Display for Failure {
                 out,
                 "{}: the range ends before it starts: it is {start}..{end} in contents {len} bytes long",
                 shown(path)
+            ),
+            Self::OutsideLines { path, wanted, lines } => write!(
+                out,
+                "{}: lines {wanted} are outside the contents, which have {} line{}",
+                shown(path),
+                grouped(*lines),
+                if *lines == 1 { "" } else { "s" }
             ),
             Self::Lengthens { path, wanted, len } => write!(
                 out,
@@ -174,6 +198,17 @@ impl fmt::Display for Failure {
             Self::Pattern { name, reason } => write!(out, "{name}: {reason}"),
             Self::ExpectsNothing => {
                 write!(out, "replace-all has no --expect-hex: what it removes is what PATTERN says")
+            }
+            Self::NewFileIsTarget { path, option } => {
+                write!(out, "{}: {option} names the file to be changed itself", shown(path))
+            }
+            Self::NewFile { path, option, source }
+                if source.kind() == io::ErrorKind::AlreadyExists =>
+            {
+                write!(out, "{}: exists already, {option} does not overwrite it", shown(path))
+            }
+            Self::NewFile { path, option, source } => {
+                write!(out, "{}: cannot write what {option} asks for: {source}", shown(path))
             }
             Self::Output(source) => write!(out, "cannot write to standard output: {source}"),
             Self::Signal(source) => write!(out, "cannot catch signals: {source}"),

@@ -10,8 +10,11 @@ mod exit_code;
 mod failure;
 mod hexdump;
 mod interrupt;
+mod lines_argument;
+mod new_file;
 mod output;
 mod pattern_argument;
+mod place;
 mod plan_table;
 mod progress;
 mod range_argument;
@@ -34,7 +37,7 @@ use crate::output::print_error;
 use crate::typed_path::TypedPath;
 
 fn main() -> std::process::ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse().and_then(Cli::settled) {
         Ok(cli) => cli,
         Err(help) if !help.use_stderr() => return conclude(print_help(&help), false, false),
         Err(error) => {
@@ -85,6 +88,10 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Truncate(arguments) => commands::truncate::run(arguments)?,
         Command::Copy(arguments) => commands::copy::run(arguments)?,
         Command::Move(arguments) => commands::r#move::run(arguments)?,
+        Command::Apply(arguments) => commands::apply::run(arguments)?,
+        Command::Diff(arguments) => commands::diff::run(arguments)?,
+        Command::Invert(arguments) => commands::invert::run(arguments)?,
+        Command::Compose(arguments) => commands::compose::run(arguments)?,
         Command::Read(arguments) => commands::read::run(arguments)?,
         Command::Show(arguments) => commands::show::run(arguments)?,
         Command::Find(arguments) => return commands::find::run(arguments),

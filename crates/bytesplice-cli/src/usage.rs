@@ -4,7 +4,7 @@ use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What to say for the options that are DATA, of which clap names all.
-const DATA: &str = "DATA (one of --text S, --escaped S, --hex H, --from PATH, --fill BYTE:COUNT, or - for standard input)";
+pub const DATA: &str = "DATA (one of --text S, --escaped S, --hex H, --from PATH, --fill BYTE:COUNT, or - for standard input)";
 
 /// What clap found wrong, and the command whose help says more.
 pub fn message(error: &Error, arguments: impl Iterator<Item = String>) -> String {
@@ -29,7 +29,11 @@ fn missing_arguments(error: &Error) -> Option<String> {
         return None;
     }
     let (data, others): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.contains("--text"));
+    // A group comes first to clap, wherever its members are written.
+    let (places, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|name| name.contains("--lines"));
     let others = others.iter().map(|name| name.trim_matches(['<', '>']));
+    let others = others.chain(places.iter().map(|_| "RANGE or --lines A..B"));
     let names: Vec<_> = others.chain(data.iter().map(|_| DATA)).collect();
     Some(match names.split_last() {
         Some((last, [])) => format!("{last} is missing"),

@@ -3,6 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Strategy;
+use crate::script::ScriptProblem;
 
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -25,6 +26,21 @@ pub enum Error {
         end: u64,
         /// Length of the contents in bytes.
         len: u64,
+    },
+    /// A range of lines lies past the last line.
+    #[error(
+        "{}: lines {start}..{end} are outside the contents, which have {lines} lines",
+        Shown(path)
+    )]
+    LinesOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// First line asked for, from 0 on.
+        start: u64,
+        /// The line after the last one asked for.
+        end: u64,
+        /// How many lines there are.
+        lines: u64,
     },
     /// A range ends before it starts.
     #[error("{}: the range {start}..{end} is reversed", Shown(path))]
@@ -344,6 +360,16 @@ pub enum Error {
         /// What the file holds now.
         state: FileState,
     },
+    /// An edit script cannot be read, applied or written.
+    #[error("{}: {}{problem}", Shown(path), InLine(*line))]
+    Script {
+        /// The script, as its reader was told.
+        path: PathBuf,
+        /// The line of it, from 1 on; 0 for the script as a whole.
+        line: u64,
+        /// What is wrong.
+        problem: ScriptProblem,
+    },
     /// The reader that an edit took its bytes from failed.
     #[error("{}: cannot read the bytes to insert: {source}; nothing was changed", Shown(path))]
     Content {
@@ -446,6 +472,8 @@ impl Error {
     fn parts(&mut self) -> (&mut PathBuf, Option<&mut PathBuf>, Option<&mut FileState>) {
         match self {
             Self::OutOfRange { path, .. }
+            | Self::Script { path, .. }
+            | Self::LinesOutOfRange { path, .. }
             | Self::ReversedRange { path, .. }
             | Self::MoveIntoItself { path, .. }
             | Self::UndoForgotten { path, .. }
@@ -494,6 +522,15 @@ impl fmt::Display for Outside {
             write!(out, "bytes {start}..{end} are outside the contents")?;
         }
         write!(out, ", which are {len} bytes long")
+    }
+}
+
+/// The place in a script, for a message.
+struct InLine(u64);
+
+impl fmt::Display for InLine {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(out, "line {}: ", self.0) }
     }
 }
 

@@ -334,7 +334,7 @@ impl SpliceFile {
     }
 
     /// The name under which pieces know this file: the target itself, or a number.
-    fn number_source(&mut self, source: FileSource) -> Result<Source> {
+    pub(crate) fn number_source(&mut self, source: FileSource) -> Result<Source> {
         let identity = *source.identity();
         if identity.key() == self.identity.key() {
             if identity.len != self.original.len() {
@@ -350,7 +350,7 @@ impl SpliceFile {
         Ok(Source::File(number as u32))
     }
 
-    fn first_difference(&self, range: Range<u64>, old: &[u8]) -> Result<Option<u64>> {
+    pub(crate) fn first_difference(&self, range: Range<u64>, old: &[u8]) -> Result<Option<u64>> {
         let Range { start, end } = range;
         let mut at = 0;
         for chunk in self.chunks(start..end.min(start + old.len() as u64))? {

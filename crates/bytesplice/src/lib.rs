@@ -42,11 +42,13 @@ compile_error!(
 mod cancel;
 mod commit;
 mod content;
+mod diff;
 mod error;
 mod file;
 mod gather;
 mod history;
 mod identity;
+mod lines;
 mod lock;
 mod open;
 mod options;
@@ -58,6 +60,7 @@ mod reader;
 mod rearrange;
 mod recovery;
 mod regular;
+mod script;
 mod search;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -69,6 +72,7 @@ mod view;
 pub use cancel::Cancel;
 pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
+pub use diff::diff;
 pub use error::{Error, FileState, Result};
 pub use file::SpliceFile;
 pub use history::HistoryUsage;
@@ -77,6 +81,10 @@ pub use options::{
 };
 pub use reader::{Chunks, Reader};
 pub use recovery::{RecoverOptions, abort, recover, recover_with};
+pub use script::{
+    Checks, Offsets, OldBytes, Script, ScriptContent, ScriptEdit, ScriptHeader, ScriptProblem,
+    ScriptWriter, compose, invert,
+};
 pub use search::{
     Match, Matches, Pattern, PatternError, Replacement, ReverseMatches, SearchOptions,
 };

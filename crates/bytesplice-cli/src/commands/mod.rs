@@ -2,9 +2,13 @@
 
 pub mod abort;
 pub mod append;
+pub mod apply;
+pub mod compose;
 pub mod copy;
+pub mod diff;
 pub mod find;
 pub mod insert;
+pub mod invert;
 pub mod r#move;
 pub mod read;
 pub mod recover;

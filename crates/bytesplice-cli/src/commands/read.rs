@@ -10,10 +10,7 @@ use crate::failure::Failure;
 pub fn run(arguments: &ReadArguments) -> Result<(), Failure> {
     let path = Path::new(&arguments.file);
     let file = OpenOptions::new().read_only(true).open(path)?;
-    let range = arguments
-        .range
-        .resolve(file.len())
-        .map_err(|place| Failure::outside(path, place, file.len()))?;
+    let range = arguments.place.resolve(&file, path)?;
     let mut out = io::stdout().lock();
     for chunk in file.chunks(range)? {
         out.write_all(&chunk?).map_err(Failure::Output)?;

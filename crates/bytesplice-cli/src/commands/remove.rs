@@ -11,7 +11,7 @@ use crate::save::SavedBytes;
 /// `remove FILE RANGE`
 pub fn run(arguments: &RemoveArguments) -> Result<(), Failure> {
     let mut edit = Edit::open("remove", &arguments.file, &arguments.options)?;
-    let range = edit.range(arguments.range)?;
+    let range = arguments.place.resolve(&edit.file, edit.path())?;
     edit.expect(range.clone())?;
     let mut saved = None;
     if let Some(path) = arguments.save.as_deref().map(Path::new) {

@@ -6,7 +6,7 @@ use crate::output::bytes;
 /// `replace FILE RANGE DATA`
 pub fn run(arguments: &ReplaceArguments) -> Result<(), Failure> {
     let mut edit = Edit::open("replace", &arguments.file, &arguments.options)?;
-    let range = edit.range(arguments.range)?;
+    let range = arguments.place.resolve(&edit.file, edit.path())?;
     edit.expect(range.clone())?;
     let kept = edit.file.len() - (range.end - range.start);
     edit.file.splice(range.clone(), arguments.data.content()?)?;

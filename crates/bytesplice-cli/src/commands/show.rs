@@ -12,11 +12,12 @@ use crate::hexdump::Hexdump;
 pub fn run(arguments: &ShowArguments) -> Result<(), Failure> {
     let path = Path::new(&arguments.file);
     let file = OpenOptions::new().read_only(true).open(path)?;
-    let range = match arguments.range {
-        Some(range) => {
+    let range = match (&arguments.lines, arguments.range) {
+        (Some(lines), _) => lines.resolve(&file, path)?,
+        (None, Some(range)) => {
             range.resolve(file.len()).map_err(|place| Failure::outside(path, place, file.len()))?
         }
-        None => 0..file.len(),
+        (None, None) => 0..file.len(),
     };
     let stdout = io::stdout();
     let coloured = AutoStream::choice(&stdout) != ColorChoice::Never;

@@ -1,0 +1,28 @@
+use std::ffi::OsStr;
+use std::io::{self, BufRead};
+use std::path::Path;
+
+use bytesplice::{Checks, OpenOptions, Script, invert};
+
+use crate::cli::InvertArguments;
+use crate::failure::Failure;
+use crate::new_file::write_script;
+
+/// `invert SCRIPT`
+pub fn run(arguments: &InvertArguments) -> Result<(), Failure> {
+    if arguments.script == OsStr::new("-") {
+        run_with(arguments, Script::new("standard input", io::stdin().lock())?)
+    } else {
+        run_with(arguments, Script::open(&arguments.script)?)
+    }
+}
+
+fn run_with(arguments: &InvertArguments, script: Script<impl BufRead>) -> Result<(), Failure> {
+    let output = arguments.output.as_deref().map(Path::new);
+    let Some(old) = &arguments.old else {
+        return write_script(output, |inverse| invert(script, inverse));
+    };
+    let mut file = OpenOptions::new().read_only(true).open(old)?;
+    file.apply(script)?;
+    write_script(output, |inverse| file.write_undo_script(Checks::Checksum, inverse))
+}

@@ -1,0 +1,134 @@
+//! Which bytes are meant: RANGE, or whole lines.
+
+use std::ffi::OsStr;
+use std::ops::Range;
+use std::path::Path;
+
+use bytesplice::SpliceFile;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory};
+
+use crate::argument::{ArgumentParser, lines, range};
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::lines_argument::LinesArgument;
+use crate::range_argument::RangeArgument;
+use crate::usage;
+
+/// RANGE or `--lines`, exactly one of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct PlaceArguments {
+    /// The bytes that are meant: A..B, A.., ..B or A+LENGTH
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: Option<RangeArgument>,
+    /// Whole lines instead of bytes, counted from 1, both ends included: A..B, A.., ..B or A+COUNT
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = ArgumentParser(lines))]
+    pub lines: Option<LinesArgument>,
+}
+
+impl PlaceArguments {
+    /// The bytes meant in `file`, which messages call `path`.
+    ///
+    /// # Errors
+    /// They lie outside.
+    pub fn resolve(&self, file: &SpliceFile, path: &Path) -> Result<Range<u64>, Failure> {
+        resolve(self.range, self.lines.as_ref(), file, path)
+    }
+}
+
+/// RANGE or `--lines`, where DATA follows: behind `--lines` a lone `-` is DATA and no RANGE.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct PlaceBeforeData {
+    /// The bytes that are meant: A..B, A.., ..B or A+LENGTH
+    #[arg(
+        allow_hyphen_values = true,
+        value_parser = ArgumentParser(range_or_dash)
+    )]
+    range: Option<RangeOrDash>,
+    /// Whole lines instead of bytes, counted from 1, both ends included: A..B, A.., ..B or A+COUNT
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = ArgumentParser(lines))]
+    lines: Option<LinesArgument>,
+}
+
+/// What can stand where RANGE is expected.
+#[derive(Debug, Clone, Copy)]
+enum RangeOrDash {
+    Range(RangeArgument),
+    Dash,
+}
+
+fn range_or_dash(value: &OsStr) -> Result<RangeOrDash, String> {
+    if value == "-" { Ok(RangeOrDash::Dash) } else { range(value).map(RangeOrDash::Range) }
+}
+
+impl PlaceBeforeData {
+    /// Takes out the `-` that is DATA: whether there was one, which must go with `has_data`.
+    ///
+    /// # Errors
+    /// Not exactly one place, or not exactly one DATA.
+    pub fn settle(&mut self, has_data: bool) -> Result<bool, clap::Error> {
+        let usage =
+            |kind, message: &str| Err(clap::Error::raw(kind, message).with_cmd(&Cli::command()));
+        match (self.range, &self.lines) {
+            (Some(RangeOrDash::Dash), Some(_)) if has_data => {
+                usage(ErrorKind::ArgumentConflict, "`-` is DATA, of which there is another already")
+            }
+            (Some(RangeOrDash::Dash), Some(_)) => {
+                self.range = None;
+                Ok(true)
+            }
+            (Some(RangeOrDash::Dash), None) => {
+                let Err(reason) = range(OsStr::new("-")) else { return Ok(false) };
+                usage(ErrorKind::ValueValidation, &reason)
+            }
+            (Some(_), Some(_)) => usage(
+                ErrorKind::ArgumentConflict,
+                "RANGE and --lines both say which bytes are meant: leave out one of them",
+            ),
+            (None, None) => {
+                let (data, are) = if has_data {
+                    (String::new(), "is")
+                } else {
+                    (format!(" and {}", usage::DATA), "are")
+                };
+                usage(
+                    ErrorKind::MissingRequiredArgument,
+                    &format!("RANGE or --lines A..B{data} {are} missing"),
+                )
+            }
+            _ if !has_data => {
+                usage(ErrorKind::MissingRequiredArgument, &format!("{} is missing", usage::DATA))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The bytes meant in `file`, which messages call `path`.
+    ///
+    /// # Errors
+    /// They lie outside.
+    pub fn resolve(&self, file: &SpliceFile, path: &Path) -> Result<Range<u64>, Failure> {
+        let range = match self.range {
+            Some(RangeOrDash::Range(range)) => Some(range),
+            _ => None,
+        };
+        resolve(range, self.lines.as_ref(), file, path)
+    }
+}
+
+fn resolve(
+    range: Option<RangeArgument>,
+    lines: Option<&LinesArgument>,
+    file: &SpliceFile,
+    path: &Path,
+) -> Result<Range<u64>, Failure> {
+    match (range, lines) {
+        (_, Some(lines)) => lines.resolve(file, path),
+        (Some(range), None) => {
+            range.resolve(file.len()).map_err(|place| Failure::outside(path, place, file.len()))
+        }
+        (None, None) => Ok(0..file.len()),
+    }
+}
