@@ -8,6 +8,8 @@ use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use crate::identity::Identity;
 use crate::{Error, FileState, Result};
@@ -31,7 +33,7 @@ pub(crate) struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock, or says at once that others hold it. `path` is for messages.
+    /// Takes the lock, or says within 20 ms that others hold it. `path` is for messages.
     ///
     /// # Errors
     /// [`Error::Locked`]; [`Error::Io`] when the system refuses.
@@ -77,7 +79,13 @@ impl Drop for FileLock {
     }
 }
 
+/// Whoever only looks whether a file is locked holds the lock for an instant ([`status`](crate::status())); not to take
+/// that for a holder, a refused try is repeated this often.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(1);
+
 fn lock_between_processes(file: &File, access: Access, wait: bool) -> Result<(), TryLockError> {
+    let mut tries = 1;
     loop {
         let outcome = match (access, wait) {
             (Access::Shared, false) => file.try_lock_shared(),
@@ -87,6 +95,10 @@ fn lock_between_processes(file: &File, access: Access, wait: bool) -> Result<(),
         };
         match outcome {
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => {}
+            Err(TryLockError::WouldBlock) if tries < TRIES => {
+                tries += 1;
+                thread::sleep(BETWEEN_TRIES);
+            }
             outcome => return outcome,
         }
     }
@@ -155,8 +167,6 @@ impl Drop for Claim {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::thread;
-    use std::time::Duration;
 
     use super::*;
 
@@ -199,6 +209,20 @@ mod tests {
         theirs.unlock().unwrap();
         // The refused try left no claim behind.
         FileLock::try_acquire(&ours, target.path(), Access::Exclusive).unwrap();
+    }
+
+    #[test]
+    fn a_lock_held_for_an_instant_refuses_nobody() {
+        let target = tempfile::NamedTempFile::new().unwrap();
+        let looker = reopen(&target);
+        looker.lock().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(3));
+                looker.unlock().unwrap();
+            });
+            FileLock::try_acquire(&reopen(&target), target.path(), Access::Exclusive).unwrap();
+        });
     }
 
     #[test]
