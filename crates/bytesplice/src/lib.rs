@@ -39,6 +39,7 @@ compile_error!(
      fsync of directories and descriptors that can be reopened"
 );
 
+mod buffer;
 mod cancel;
 mod commit;
 mod content;

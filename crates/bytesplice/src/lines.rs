@@ -2,6 +2,7 @@ use std::ops::{Bound, Range, RangeBounds};
 
 use memchr::{memchr_iter, memrchr};
 
+use crate::buffer::Buffer;
 use crate::{Error, Result, SpliceFile, range};
 
 /// Bytes that are read at once: in the second-level cache they are counted as fast as they are read.
@@ -117,7 +118,7 @@ impl SpliceFile {
 /// Counts newlines from the beginning of the contents on.
 struct LineScan<'a> {
     file: &'a SpliceFile,
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// The part of the buffer that is read and not counted yet.
     rest: Range<usize>,
     /// Offset of the first byte that is not counted yet.
@@ -131,7 +132,7 @@ struct LineScan<'a> {
 impl<'a> LineScan<'a> {
     fn new(file: &'a SpliceFile) -> Self {
         let end = file.len();
-        let buffer = vec![0; end.min(BUFFER as u64) as usize];
+        let buffer = Buffer::new(end.min(BUFFER as u64) as usize);
         Self { file, buffer, rest: 0..0, offset: 0, newlines: 0, end }
     }
 

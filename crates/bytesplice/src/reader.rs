@@ -10,6 +10,9 @@ use crate::{Error, Result};
 const BUFFER: usize = 64 << 10;
 /// Most bytes in one chunk of [`Chunks`].
 const CHUNK: u64 = 1 << 20;
+/// Chunks end half-way between multiples of this, so that the next one, whose memory begins at such a multiple, is not
+/// copied from one: processors do that slowly (4 KiB aliasing, see [`buffer`](crate::buffer)).
+const PAGE: u64 = 4 << 10;
 /// Added bytes that lie together in fewer bytes than this are copied with their neighbours: a chunk for every few
 /// bytes costs more than their copy.
 const WORTH_BORROWING: u64 = 4 << 10;
@@ -144,8 +147,9 @@ impl<'a> Chunks<'a> {
 
     fn read(&self) -> Result<Cow<'a, [u8]>> {
         let Range { start, end } = self.rest;
+        let most = (start + CHUNK - PAGE / 2) / PAGE * PAGE + PAGE / 2;
         let mut count = 0;
-        for piece in self.contents.pieces(start..end.min(start + CHUNK)) {
+        for piece in self.contents.pieces(start..end.min(most)) {
             let bytes = self.contents.in_memory(piece);
             if bytes.len() as u64 >= WORTH_BORROWING.min(end - start) {
                 if count == 0 {

@@ -1,8 +1,8 @@
-use super::buffer::Buffer;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::payload::{Literals, Payload, Reading};
 use super::plan::{Geometry, Plan};
 use super::watch::Watch;
+use crate::buffer::Buffer;
 use crate::storage::{Storage, StorageFile};
 
 /// Writes the plan without a journal: what is cut short is lost. Kept bytes and literals that lie in the target must

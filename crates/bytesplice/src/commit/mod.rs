@@ -1,6 +1,5 @@
 //! From pieces to a file that holds them: the plan, the order of its moves, the journal and its recovery.
 
-mod buffer;
 pub(crate) mod candidate;
 mod checksum;
 mod choice;

@@ -21,11 +21,11 @@
 
 use std::ops::Range;
 
-use super::buffer::Buffer;
 use super::engine::Check;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::literals::Sources;
 use super::watch::Watch;
+use crate::buffer::Buffer;
 use crate::pieces::{Piece, Source};
 use crate::storage::StorageFile;
 use crate::storage::replacement::Replacement;

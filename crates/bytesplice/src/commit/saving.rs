@@ -1,7 +1,6 @@
 use std::io;
 use std::ops::Range;
 
-use super::buffer::Buffer;
 use super::checksum::checksum;
 use super::engine::{Prepared, total};
 use super::failure::{Attempt, Failure, Object};
@@ -11,6 +10,7 @@ use super::program::ProgramStep;
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
 use super::shift::{DataMap, Shift};
+use crate::buffer::Buffer;
 use crate::storage::{Storage, StorageFile};
 
 /// Copies what recovery will need of the target into the journal. It writes nothing else, so that it can save for the next

@@ -7,7 +7,7 @@ const PAGE: usize = 4096;
 /// Processors copy slowly when the target lies less than a few cache lines after the source, modulo 4096 ("4 KiB
 /// aliasing"): a memory buffer at a page border makes reading bytes that move by 4 take three times as long. Pages of
 /// the cache are aligned, so half a page off is far from both ends of most moves.
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     memory: Vec<u8>,
     start: usize,
     len: usize,
