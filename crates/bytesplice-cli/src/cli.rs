@@ -9,7 +9,7 @@ use crate::argument::{ArgumentParser, bound, bytes_from_hex, lines, range};
 use crate::data::DataArguments;
 use crate::lines_argument::LinesArgument;
 use crate::pattern_argument::PatternKind;
-use crate::place::{PlaceArguments, PlaceBeforeData};
+use crate::place::{PlaceAndOffset, PlaceArguments, PlaceBeforeData, WithinArguments};
 use crate::range_argument::{Bound, RangeArgument};
 
 /// Insert, remove and replace bytes in the middle of a file of any size
@@ -125,6 +125,7 @@ Examples
     /// Both are meant in the file as it is. Nothing is read before the commit.
     #[command(
         verbatim_doc_comment,
+        override_usage = "bytesplice copy [OPTIONS] <FILE> <RANGE|--lines <A..B>> <OFFSET>",
         after_help = "\
 Examples
   bytesplice copy data 0..512 end
@@ -138,11 +139,12 @@ Examples
     /// one that is there. An offset inside RANGE is an error.
     #[command(
         verbatim_doc_comment,
+        override_usage = "bytesplice move [OPTIONS] <FILE> <RANGE|--lines <A..B>> <OFFSET>",
         after_help = "\
 Examples
   bytesplice move data 0..512 end
   bytesplice move data -1KiB.. 0
-  bytesplice move data 4096+4096 0 --expect-hex 504b0304"
+  bytesplice move notes --lines 1..3 end"
     )]
     Move(RearrangeArguments),
     /// Make the edits of a script, all or none of them, in one commit
@@ -318,6 +320,11 @@ impl Cli {
         {
             data.take_standard_input();
         }
+        if let Command::Copy(RearrangeArguments { place, .. })
+        | Command::Move(RearrangeArguments { place, .. }) = &mut self.command
+        {
+            place.settle()?;
+        }
         if let Command::Apply(ApplyArguments { options, .. }) = &self.command
             && options.expect_hex.is_some()
         {
@@ -459,12 +466,8 @@ pub struct TruncateArguments {
 pub struct RearrangeArguments {
     /// The file to change
     pub file: OsString,
-    /// The bytes to copy or move: A..B, A.., ..B, .. or A+LENGTH
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: RangeArgument,
-    /// Where they go, in the file as it is: NUMBER, end, end-NUMBER or -NUMBER
-    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
-    pub offset: Bound,
+    #[command(flatten)]
+    pub place: PlaceAndOffset,
     #[command(flatten)]
     pub options: EditOptions,
 }
@@ -570,9 +573,8 @@ pub struct FindArguments {
     pub pattern: OsString,
     #[command(flatten)]
     pub kind: PatternKind,
-    /// Search these bytes only: A..B, A.., ..B or A+LENGTH
-    #[arg(long, allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: Option<RangeArgument>,
+    #[command(flatten)]
+    pub within: WithinArguments,
     /// Stop after N matches
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max: Option<u64>,
@@ -601,9 +603,8 @@ pub struct ReplaceAllArguments {
     pub replacement: OsString,
     #[command(flatten)]
     pub kind: PatternKind,
-    /// Replace in these bytes only: A..B, A.., ..B or A+LENGTH
-    #[arg(long, allow_hyphen_values = true, value_parser = ArgumentParser(range))]
-    pub range: Option<RangeArgument>,
+    #[command(flatten)]
+    pub within: WithinArguments,
     /// Replace the first N matches only
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max: Option<u64>,

@@ -17,7 +17,7 @@ use crate::new_file::NewFile;
 use crate::output::{bytes, matches, object, plan_value, print, print_object, shown, tell, warn};
 use crate::plan_table::plan_table;
 use crate::progress::CommitProgress;
-use crate::range_argument::{Bound, OutsideFile, RangeArgument};
+use crate::range_argument::{Bound, OutsideFile};
 
 const UNDO_SCRIPT: &str = "--undo-script";
 
@@ -122,14 +122,6 @@ impl<'a> Edit<'a> {
         let count = outcome?;
         self.replaced = Some(count);
         Ok(count)
-    }
-
-    /// The bytes that a RANGE means in this file.
-    ///
-    /// # Errors
-    /// The range lies outside.
-    pub fn range(&self, range: RangeArgument) -> Result<Range<u64>, Failure> {
-        range.resolve(self.old_len).map_err(|place| self.outside(place))
     }
 
     /// The offset that a bound means in this file.

@@ -8,11 +8,12 @@ use bytesplice::SpliceFile;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
-use crate::argument::{ArgumentParser, lines, range};
+use crate::argument::{ArgumentParser, bound, lines, range};
 use crate::cli::Cli;
+use crate::edit::Edit;
 use crate::failure::Failure;
 use crate::lines_argument::LinesArgument;
-use crate::range_argument::RangeArgument;
+use crate::range_argument::{Bound, RangeArgument};
 use crate::usage;
 
 /// RANGE or `--lines`, exactly one of them.
@@ -115,6 +116,105 @@ impl PlaceBeforeData {
             _ => None,
         };
         resolve(range, self.lines.as_ref(), file, path)
+    }
+}
+
+/// `--range` or `--lines`, or all bytes without either.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct WithinArguments {
+    /// These bytes only: A..B, A.., ..B or A+LENGTH
+    #[arg(long, allow_hyphen_values = true, value_parser = ArgumentParser(range))]
+    pub range: Option<RangeArgument>,
+    /// These lines only, counted from 1, both ends included: A..B, A.., ..B or A+COUNT
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = ArgumentParser(lines))]
+    pub lines: Option<LinesArgument>,
+}
+
+impl WithinArguments {
+    /// The bytes meant in `file`, which messages call `path`.
+    ///
+    /// # Errors
+    /// They lie outside.
+    pub fn resolve(&self, file: &SpliceFile, path: &Path) -> Result<Range<u64>, Failure> {
+        resolve(self.range, self.lines.as_ref(), file, path)
+    }
+}
+
+/// RANGE and OFFSET, or `--lines` and OFFSET, which then is the first argument behind FILE.
+#[derive(Debug, Args)]
+#[group(skip)]
+pub struct PlaceAndOffset {
+    /// The bytes that are meant: A..B, A.., ..B or A+LENGTH
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range_or_offset))]
+    range: Option<RangeOrOffset>,
+    /// Where they go, in the file as it is: NUMBER, end, end-NUMBER or -NUMBER
+    #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
+    offset: Option<Bound>,
+    /// Whole lines instead of bytes, counted from 1, both ends included: A..B, A.., ..B or A+COUNT
+    #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = ArgumentParser(lines))]
+    lines: Option<LinesArgument>,
+}
+
+/// What can stand where RANGE is expected.
+#[derive(Debug, Clone)]
+enum RangeOrOffset {
+    Range(RangeArgument),
+    /// An offset, and why it is no range.
+    Offset(Bound, String),
+}
+
+fn range_or_offset(value: &OsStr) -> Result<RangeOrOffset, String> {
+    match (range(value), bound(value)) {
+        (Ok(range), _) => Ok(RangeOrOffset::Range(range)),
+        (Err(reason), Ok(offset)) => Ok(RangeOrOffset::Offset(offset, reason)),
+        (Err(reason), Err(_)) => Err(reason),
+    }
+}
+
+impl PlaceAndOffset {
+    /// Puts an OFFSET behind `--lines` into its place.
+    ///
+    /// # Errors
+    /// Not exactly one place, or not exactly one OFFSET.
+    pub fn settle(&mut self) -> Result<(), clap::Error> {
+        let usage =
+            |kind, message: &str| Err(clap::Error::raw(kind, message).with_cmd(&Cli::command()));
+        match (&self.range, &self.lines, self.offset) {
+            (Some(RangeOrOffset::Offset(offset, _)), Some(_), None) => {
+                (self.offset, self.range) = (Some(*offset), None);
+                Ok(())
+            }
+            (Some(RangeOrOffset::Range(_)), None, Some(_)) => Ok(()),
+            (Some(RangeOrOffset::Offset(_, reason)), None, _) => {
+                usage(ErrorKind::ValueValidation, reason)
+            }
+            (Some(_), Some(_), _) => usage(
+                ErrorKind::ArgumentConflict,
+                "RANGE and --lines both say which bytes are meant: leave out one of them",
+            ),
+            (None, None, _) => usage(
+                ErrorKind::MissingRequiredArgument,
+                "RANGE or --lines A..B and OFFSET are missing",
+            ),
+            (_, _, None) => usage(ErrorKind::MissingRequiredArgument, "OFFSET is missing"),
+            (None, Some(_), Some(_)) => Ok(()),
+        }
+    }
+
+    /// The bytes meant in the file of `edit`, and where they go.
+    ///
+    /// # Errors
+    /// They lie outside.
+    pub fn resolve(&self, edit: &Edit<'_>) -> Result<(Range<u64>, u64), Failure> {
+        let range = match self.range {
+            Some(RangeOrOffset::Range(range)) => Some(range),
+            _ => None,
+        };
+        let range = resolve(range, self.lines.as_ref(), &edit.file, edit.path())?;
+        // There is one, or it would not be settled.
+        let offset = self.offset.map_or(Ok(0), |offset| edit.offset(offset))?;
+        Ok((range, offset))
     }
 }
 

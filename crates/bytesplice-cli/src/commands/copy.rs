@@ -6,7 +6,7 @@ use crate::output::bytes;
 /// `copy FILE RANGE OFFSET`
 pub fn run(arguments: &RearrangeArguments) -> Result<(), Failure> {
     let mut edit = Edit::open("copy", &arguments.file, &arguments.options)?;
-    let (range, offset) = (edit.range(arguments.range)?, edit.offset(arguments.offset)?);
+    let (range, offset) = arguments.place.resolve(&edit)?;
     edit.expect(range.clone())?;
     edit.file.copy_range(range.clone(), offset)?;
     let copied = bytes(range.end - range.start);

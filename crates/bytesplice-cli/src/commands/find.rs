@@ -17,12 +17,7 @@ pub fn run(arguments: &FindArguments) -> Result<ExitCode, Failure> {
     let pattern = arguments.kind.pattern(&arguments.pattern)?;
     let path = Path::new(&arguments.file);
     let file = OpenOptions::new().read_only(true).open(path)?;
-    let range = match arguments.range {
-        Some(range) => {
-            range.resolve(file.len()).map_err(|place| Failure::outside(path, place, file.len()))?
-        }
-        None => 0..file.len(),
-    };
+    let range = arguments.within.resolve(&file, path)?;
     let max = if arguments.quiet { 1 } else { arguments.max.unwrap_or(u64::MAX) };
     let stdout = io::stdout();
     let coloured = AutoStream::choice(&stdout) != ColorChoice::Never;

@@ -6,7 +6,7 @@ use crate::output::bytes;
 /// `move FILE RANGE OFFSET`
 pub fn run(arguments: &RearrangeArguments) -> Result<(), Failure> {
     let mut edit = Edit::open("move", &arguments.file, &arguments.options)?;
-    let (range, offset) = (edit.range(arguments.range)?, edit.offset(arguments.offset)?);
+    let (range, offset) = arguments.place.resolve(&edit)?;
     edit.expect(range.clone())?;
     edit.file.move_range(range.clone(), offset)?;
     let moved = bytes(range.end - range.start);

@@ -14,10 +14,7 @@ pub fn run(arguments: &ReplaceAllArguments) -> Result<ExitCode, Failure> {
     let pattern = arguments.kind.pattern(&arguments.pattern)?;
     let replacement = arguments.kind.replacement(&arguments.replacement, &pattern)?;
     let mut edit = Edit::open("replace-all", &arguments.file, &arguments.options)?;
-    let range = match arguments.range {
-        Some(range) => edit.range(range)?,
-        None => 0..edit.file.len(),
-    };
+    let range = arguments.within.resolve(&edit.file, edit.path())?;
     let options = SearchOptions::new().range(range).max(arguments.max.unwrap_or(u64::MAX));
     let count = edit.replace_all(&pattern, &replacement, options)?;
     edit.finish(&format!("replaced {}", matches(count)))?;
