@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -236,7 +237,11 @@ impl Case {
 }
 
 fn case(len: usize, memory_limit: u64, history_limit: u64) -> (tempfile::TempDir, Case) {
-    let directory = tempfile::tempdir().unwrap();
+    // In memory where that can be had: thousands of files would wait for the disk.
+    let memory = Path::new("/dev/shm");
+    let directory =
+        if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    let directory = directory.unwrap();
     let path = directory.path().join("data");
     let now: Vec<u8> = (0..len).map(|number| number as u8).collect();
     fs::write(&path, &now).unwrap();
@@ -257,7 +262,7 @@ fn case(len: usize, memory_limit: u64, history_limit: u64) -> (tempfile::TempDir
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn history_is_that_of_a_list_of_vectors(
