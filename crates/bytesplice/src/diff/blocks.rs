@@ -25,12 +25,15 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Reads the whole file.
-    pub fn of(file: &mut View<'_>) -> Result<Self> {
+    /// Reads the whole file, and asks `check` from time to time whether to go on.
+    pub fn of(file: &mut View<'_>, check: &mut dyn FnMut() -> Result<()>) -> Result<Self> {
         let size = (file.len() / MOST_BLOCKS).next_power_of_two().max(SMALLEST_BLOCK);
         let count = file.len() / size;
         let mut list = Vec::with_capacity(count as usize);
         for number in 0..count {
+            if number % 4096 == 0 {
+                check()?;
+            }
             let bytes = file.from(number * size, size as usize)?;
             list.push((hash(&bytes[..size as usize]), number as u32));
         }
