@@ -315,13 +315,13 @@ fn what_is_wrong_is_said_with_its_offset() {
         ),
         (
             b"H\x00\x07\x02\x00\x01\x01\x00a\x02",
-            15,
+            14,
             "declares 2 bytes, and its instructions make 1",
         ),
-        (b"H\x00\x06\x01\x00\x00\x01\x00\x02", 13, "more data than the window has"),
-        (b"H\x00\x08\x01\x00\x02\x01\x00ab\x02", 14, "leave 1 bytes of data over"),
-        (b"H\x00\x07\x04\x00\x00\x01\x01\x14\x00", 14, "not below 0"),
-        (b"H\x01\x05\x00\x07\x04\x00\x00\x01\x01\x14\x05", 16, "not below 5"),
+        (b"H\x00\x06\x01\x00\x00\x01\x00\x02", 12, "more data than the window has"),
+        (b"H\x00\x08\x01\x00\x02\x01\x00ab\x02", 13, "leave 1 bytes of data over"),
+        (b"H\x00\x07\x04\x00\x00\x01\x01\x14\x00", 13, "not below 0"),
+        (b"H\x01\x05\x00\x07\x04\x00\x00\x01\x01\x14\x05", 15, "not below 5"),
         (
             b"H\x04\x0b\x01\x00\x01\x01\x00\x00\x00\x00\x00a\x02",
             5,

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 const MOST_TARGET: u64 = 64 << 20;
 const MOST_SECTIONS: u64 = 128 << 20;
 /// Secondary compressors by their numbers in xdelta3.
-const COMPRESSORS: [&str; 3] = ["djw", "lzma", "fgk"];
+const COMPRESSORS: [(u8, &str); 3] = [(1, "djw"), (2, "lzma"), (16, "fgk")];
 
 /// A VCDIFF delta (RFC 3284) that is being read: its header, then one window after the other.
 ///
@@ -171,9 +171,8 @@ impl<R: BufRead> Vcdiff<R> {
             return Err(self.fault_before(1, problem));
         }
         if compressed != 0 {
-            let number = self.compressor.unwrap_or(0);
-            let name = number.checked_sub(1).and_then(|at| COMPRESSORS.get(usize::from(at)));
-            let compressor = name.copied().unwrap_or("unknown");
+            let known = COMPRESSORS.iter().find(|(number, _)| Some(*number) == self.compressor);
+            let compressor = known.map_or("unknown", |(_, name)| name);
             let problem = VcdiffProblem::SecondaryCompression { compressor };
             return Err(self.fault_before(1, problem));
         }
