@@ -162,7 +162,7 @@ Examples
   bytesplice apply data edits.jsonl --undo-script undo.jsonl
   bytesplice apply data -e '{\"insert\":0,\"text\":\"# \"}' -e '{\"remove\":[10,20]}'
   bytesplice apply data edits.jsonl --dry-run
-  xdelta3 -e -S none -s old new | bytesplice apply old"
+  xdelta3 -e -c -S none -s old new | bytesplice apply old"
     )]
     Apply(ApplyArguments),
     /// Write the script that turns OLD into NEW
@@ -175,7 +175,7 @@ Examples
 Examples
   bytesplice diff old new > edits.jsonl
   bytesplice diff old new --reversible --output edits.jsonl
-  bytesplice diff old new --format vcdiff --output new.vcdiff && xdelta3 -d -s old new.vcdiff new"
+  bytesplice diff old new --format vcdiff --output new.vcdiff && xdelta3 -d -s old new.vcdiff made"
     )]
     Diff(DiffArguments),
     /// Write the script that takes back what SCRIPT does
