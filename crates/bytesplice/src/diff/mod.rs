@@ -39,6 +39,8 @@ const FOLLOWED: u64 = 64 << 10;
 const WINDOWS: [usize; 3] = [512, 4 << 10, 64 << 10];
 /// Bytes of windows that may be searched for every byte passed.
 const CREDIT: u64 = 1;
+/// Bytes without a match that count as one passed.
+const UNLIKE: u64 = 16;
 /// Most credit, so that it is not all spent at one place.
 const MOST_CREDIT: u64 = 64 << 20;
 /// Bytes that are passed before something is told of them.
@@ -230,7 +232,8 @@ impl<'a, 'o> Matcher<'a, 'o> {
             if let Some(run) = best {
                 return self.extend_back(run, old, new).map(Some);
             }
-            self.earn(stretch);
+            // Near by nothing was found, and the further it goes the less will be.
+            self.earn(stretch / UNLIKE);
             from += stretch;
             self.tell(from.min(self.new.len()))?;
             stretch = (stretch * 2).min(LONGEST_STRETCH);
