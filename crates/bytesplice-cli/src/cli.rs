@@ -163,7 +163,8 @@ Examples
   bytesplice diff old new | bytesplice apply old
   bytesplice apply data edits.jsonl --undo-script undo.jsonl
   bytesplice apply data -e '{\"insert\":0,\"text\":\"# \"}' -e '{\"remove\":[10,20]}'
-  bytesplice apply data edits.jsonl --dry-run"
+  bytesplice apply data edits.jsonl --dry-run
+  xdelta3 -e -c -S none -s old new | bytesplice apply old"
     )]
     Apply(ApplyArguments),
     /// Write the script that turns OLD into NEW
@@ -175,7 +176,8 @@ Examples
         after_help = "\
 Examples
   bytesplice diff old new > edits.jsonl
-  bytesplice diff old new --reversible --output edits.jsonl"
+  bytesplice diff old new --reversible --output edits.jsonl
+  bytesplice diff old new --format vcdiff --output new.vcdiff && xdelta3 -d -s old new.vcdiff made"
     )]
     Diff(DiffArguments),
     /// Write the script that takes back what SCRIPT does
@@ -325,6 +327,15 @@ impl Cli {
         {
             place.settle()?;
         }
+        if let Command::Diff(DiffArguments {
+            format: FormatArgument::Vcdiff,
+            reversible: true,
+            ..
+        }) = &self.command
+        {
+            let message = "a delta in VCDIFF holds no removed bytes: `--reversible` is for scripts";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
         if let Command::Apply(ApplyArguments { options, .. }) = &self.command
             && options.expect_hex.is_some()
         {
@@ -353,7 +364,9 @@ impl Command {
             Self::Recover(arguments) => arguments.json,
             Self::Abort(arguments) => arguments.json,
             Self::Status(arguments) => arguments.json,
-            Self::Diff(_) | Self::Invert(_) | Self::Compose(_) => false,
+            Self::Diff(DiffArguments { options, .. })
+            | Self::Invert(InvertArguments { options, .. })
+            | Self::Compose(ComposeArguments { options, .. }) => options.json,
             Self::Read(_) | Self::Show(_) => false,
         }
     }
@@ -477,7 +490,7 @@ pub struct RearrangeArguments {
 pub struct ApplyArguments {
     /// The file to change
     pub file: OsString,
-    /// The script, or `-` for standard input, as without it
+    /// The script or a delta in VCDIFF, or `-` for standard input, as without it
     #[arg(conflicts_with = "edits")]
     pub script: Option<OsString>,
     /// An edit as a line of a script; may be repeated, in ascending order
@@ -487,6 +500,29 @@ pub struct ApplyArguments {
     pub options: EditOptions,
 }
 
+/// Options of the commands that write a script
+#[derive(Debug, Args)]
+pub struct OutputOptions {
+    /// Write to a new file, on disk when the command ends, instead of to standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<OsString>,
+    /// Print one JSON object on standard output, of what was written to --output
+    #[arg(long, requires = "output")]
+    pub json: bool,
+    /// Print nothing but the script and errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What `diff` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatArgument {
+    /// Edits as text, a line each
+    Script,
+    /// A delta of RFC 3284, as of xdelta3
+    Vcdiff,
+}
+
 /// `diff OLD NEW`
 #[derive(Debug, Args)]
 pub struct DiffArguments {
@@ -494,15 +530,14 @@ pub struct DiffArguments {
     pub old: OsString,
     /// The file that it is to make
     pub new: OsString,
-    /// Write to a new file, on disk when the command ends, instead of to standard output
-    #[arg(short, long, value_name = "PATH")]
-    pub output: Option<OsString>,
     /// Hold the removed bytes as well, so that the script can be inverted without the old file
     #[arg(long)]
     pub reversible: bool,
-    /// Accepted for symmetry: nothing is printed but the script
-    #[arg(short, long)]
-    pub quiet: bool,
+    /// What to write: a script or, for other programs, a delta in VCDIFF
+    #[arg(long, value_enum, default_value = "script", value_name = "FORMAT")]
+    pub format: FormatArgument,
+    #[command(flatten)]
+    pub options: OutputOptions,
 }
 
 /// `invert SCRIPT`
@@ -513,12 +548,8 @@ pub struct InvertArguments {
     /// The file that the script is for, as it is before it
     #[arg(long, value_name = "FILE")]
     pub old: Option<OsString>,
-    /// Write to a new file, on disk when the command ends, instead of to standard output
-    #[arg(short, long, value_name = "PATH")]
-    pub output: Option<OsString>,
-    /// Accepted for symmetry: nothing is printed but the script
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub options: OutputOptions,
 }
 
 /// `compose FIRST SECOND`
@@ -528,12 +559,8 @@ pub struct ComposeArguments {
     pub first: OsString,
     /// The script that is applied to what the first one makes
     pub second: OsString,
-    /// Write to a new file, on disk when the command ends, instead of to standard output
-    #[arg(short, long, value_name = "PATH")]
-    pub output: Option<OsString>,
-    /// Accepted for symmetry: nothing is printed but the script
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub options: OutputOptions,
 }
 
 /// `read FILE RANGE`

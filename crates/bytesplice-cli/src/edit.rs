@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytesplice::{
     Checks, CommitOptions, CommitPlan, Durability, Error, FileState, OpenOptions, Pattern,
-    Replacement, SearchOptions, SpliceFile,
+    Replacement, ScriptWriter, SearchOptions, SpliceFile,
 };
 use serde_json::Value;
 
@@ -212,9 +212,7 @@ impl<'a> Edit<'a> {
             None => Interrupt::watch()?,
         };
         let undo = match self.options.undo_script.as_deref().map(Path::new) {
-            Some(path) => Some(NewFile::script(path, UNDO_SCRIPT, |script| {
-                Ok(self.file.write_undo_script(Checks::Checksum, script)?)
-            })?),
+            Some(path) => Some(self.write_undo_script(path)?),
             None => None,
         };
         let mut progress = CommitProgress::new(self.path, self.options.quiet);
@@ -240,6 +238,15 @@ impl<'a> Edit<'a> {
             Some(plan) if self.options.json => self.print_plan(&plan),
             _ => self.report(done),
         }
+    }
+
+    fn write_undo_script(&self, path: &Path) -> Result<NewFile, Failure> {
+        let (undo, ()) = NewFile::write(path, UNDO_SCRIPT, |out| {
+            let mut script = ScriptWriter::new(path, out);
+            self.file.write_undo_script(Checks::Checksum, &mut script)?;
+            Ok(())
+        })?;
+        Ok(undo)
     }
 
     fn commit_options<'b>(&self) -> CommitOptions<'b> {

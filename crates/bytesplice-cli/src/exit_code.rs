@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytesplice::{Error, ScriptProblem};
+use bytesplice::{Error, ScriptProblem, VcdiffProblem};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl ExitCode {
             | Error::JournalVersion { .. }
             | Error::JournalMissing { .. } => Self::NeedsRecovery,
             Error::Script { problem, .. } => Self::of_script(problem),
+            Error::Vcdiff { problem, .. } => Self::of_delta(problem),
             _ => Self::InputOutput,
         }
     }
@@ -73,6 +74,17 @@ impl ExitCode {
             ScriptProblem::TooLarge => Self::NoSpace,
             ScriptProblem::Content(error) => Self::of(error),
             ScriptProblem::Read(error) | ScriptProblem::Write(error) => Self::of_io(error),
+            _ => Self::Usage,
+        }
+    }
+
+    fn of_delta(problem: &VcdiffProblem) -> Self {
+        match problem {
+            // The file is not the one that the delta is for.
+            VcdiffProblem::OutOfRange { .. } | VcdiffProblem::Checksum { .. } => Self::Changed,
+            VcdiffProblem::TooLarge => Self::NoSpace,
+            VcdiffProblem::Content(error) => Self::of(error),
+            VcdiffProblem::Read(error) | VcdiffProblem::Write(error) => Self::of_io(error),
             _ => Self::Usage,
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bytesplice::{FileState, ScriptProblem};
+use bytesplice::{FileState, ScriptProblem, VcdiffProblem};
 use signal_hook::consts::SIGTERM;
 
 use crate::exit_code::ExitCode;
@@ -70,6 +70,9 @@ impl Failure {
         let silent = match self {
             Self::Library(bytesplice::Error::Script { problem, .. }) => {
                 !matches!(problem, ScriptProblem::Content(_))
+            }
+            Self::Library(bytesplice::Error::Vcdiff { problem, .. }) => {
+                !matches!(problem, VcdiffProblem::Content(_))
             }
             Self::Library(error) => matches!(
                 error,

@@ -29,6 +29,8 @@ struct Shared {
 enum Phase {
     /// A commit is made ready for, and nothing is changed yet.
     Preparing,
+    /// Files are compared, which draws this bar.
+    Comparing(ProgressBar),
     /// A commit runs, and draws this bar.
     Committing(ProgressBar),
     /// All is done but for saying so.
@@ -69,6 +71,11 @@ impl Interrupt {
         Some(self.0.signal.load(Ordering::Relaxed)).filter(|&signal| signal != 0)
     }
 
+    /// No commit is to come, but a comparison, which draws `bar`.
+    pub fn comparison_begins(&self, bar: ProgressBar) {
+        *self.0.phase() = Phase::Comparing(bar);
+    }
+
     /// The commit begins, and draws `bar`.
     pub fn commit_begins(&self, bar: ProgressBar) {
         *self.0.phase() = Phase::Committing(bar);
@@ -103,6 +110,7 @@ impl Shared {
             self.cancel.request_at_once();
         }
         let message = match (first, self.cancel.is_past_commit_point()) {
+            (true, _) if matches!(*phase, Phase::Comparing(_)) => "interrupted: stopping",
             (true, false) => "interrupted: stopping, the old contents stay",
             (true, true) => {
                 "interrupted past the point of no return: finishing (once more to leave the rest to recovery)"
@@ -111,7 +119,7 @@ impl Shared {
             (false, false) => return,
         };
         match &*phase {
-            Phase::Committing(bar) => bar.suspend(|| notice(message)),
+            Phase::Committing(bar) | Phase::Comparing(bar) => bar.suspend(|| notice(message)),
             _ => notice(message),
         }
     }

@@ -22,6 +22,7 @@ mod save;
 mod size;
 mod typed_path;
 mod usage;
+mod written;
 
 use std::env;
 use std::io::{self, Write};

@@ -5,18 +5,18 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use bytesplice::{Error, Result, ScriptProblem, ScriptWriter};
+use bytesplice::{Error, ScriptProblem, VcdiffProblem};
 
 use crate::failure::Failure;
 
-/// Where a script goes.
+/// Where a script or a delta goes.
 pub type Output = BufWriter<Box<dyn Write>>;
 
 fn buffered(writer: impl Write + 'static) -> Output {
     BufWriter::with_capacity(256 << 10, Box::new(writer))
 }
 
-/// A script that was written to a new file and is durable.
+/// A new file that is written and durable.
 pub struct NewFile {
     path: PathBuf,
 }
@@ -41,40 +41,35 @@ impl NewFile {
         })
     }
 
-    /// Has a script written to a new file and waits for the disk, for the directory too.
+    /// Has a new file written and waits for the disk, for the directory too.
     ///
     /// # Errors
     /// There is something at `path`, or writing failed; then there is no new file.
-    pub fn script(
+    pub fn write<T>(
         path: &Path,
         option: &'static str,
-        write: impl FnOnce(&mut ScriptWriter<Output>) -> Result<(), Failure>,
-    ) -> Result<Self, Failure> {
+        write: impl FnOnce(&mut Output) -> Result<T, Failure>,
+    ) -> Result<(Self, T), Failure> {
         let failed = |source| Failure::NewFile { path: path.into(), option, source };
         let file = File::create_new(path).map_err(failed)?;
         let new = Self { path: path.into() };
-        let handle = file.try_clone().map_err(failed)?;
-        let mut script = ScriptWriter::new(path, buffered(handle));
-        let outcome = write(&mut script).and_then(|()| {
-            script.finish()?;
+        let outcome = file.try_clone().map_err(failed).and_then(|handle| {
+            let mut output = buffered(handle);
+            let told = write(&mut output)?;
+            output.flush().map_err(failed)?;
             file.sync_all().map_err(failed)?;
             let directory = match path.parent() {
                 Some(directory) if directory != Path::new("") => directory,
                 _ => Path::new("."),
             };
-            File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+            File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
+            Ok(told)
         });
         match outcome {
-            Ok(()) => Ok(new),
+            Ok(told) => Ok((new, told)),
             Err(failure) => {
                 new.withdraw();
-                Err(match failure {
-                    Failure::Library(Error::Script {
-                        problem: ScriptProblem::Write(source),
-                        ..
-                    }) => failed(source),
-                    other => other,
-                })
+                Err(unwritten(failure, failed))
             }
         }
     }
@@ -86,21 +81,31 @@ impl NewFile {
     }
 }
 
-/// Has a script written to standard output, or durably to a new file if `--output` names one.
+/// Has standard output written, or durably a new file if `--output` names one. `write` is told what errors call it.
 ///
 /// # Errors
 /// Writing failed, or what `write` says.
-pub fn write_script(
+pub fn write_output<T>(
     output: Option<&Path>,
-    write: impl FnOnce(&mut ScriptWriter<Output>) -> Result<()>,
-) -> Result<(), Failure> {
+    write: impl FnOnce(&Path, &mut Output) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     if let Some(path) = output {
-        return NewFile::script(path, "--output", |script| Ok(write(script)?)).map(drop);
+        return NewFile::write(path, "--output", |out| write(path, out)).map(|(_, told)| told);
     }
-    let mut script = ScriptWriter::new("standard output", buffered(io::stdout().lock()));
-    let outcome = write(&mut script).and_then(|()| script.finish().map(drop));
-    outcome.map_err(|error| match error {
-        Error::Script { problem: ScriptProblem::Write(source), .. } => Failure::Output(source),
-        other => other.into(),
-    })
+    let mut out = buffered(io::stdout().lock());
+    let outcome = write(Path::new("standard output"), &mut out);
+    let told = outcome.map_err(|failure| unwritten(failure, Failure::Output))?;
+    out.flush().map_err(Failure::Output)?;
+    Ok(told)
+}
+
+/// A failure to write as the failure of an output, whatever it was that was written.
+fn unwritten(failure: Failure, failed: impl FnOnce(io::Error) -> Failure) -> Failure {
+    match failure {
+        Failure::Library(
+            Error::Script { problem: ScriptProblem::Write(source), .. }
+            | Error::Vcdiff { problem: VcdiffProblem::Write(source), .. },
+        ) => failed(source),
+        other => other,
+    }
 }

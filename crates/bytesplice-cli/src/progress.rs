@@ -1,4 +1,4 @@
-//! A progress bar on a terminal for commits that take over a second.
+//! A progress bar on a terminal for commits and comparisons that take over a second.
 
 use std::io::{self, IsTerminal};
 use std::path::Path;

@@ -32,7 +32,10 @@ fn missing_arguments(error: &Error) -> Option<String> {
     // A group comes first to clap, wherever its members are written.
     let (places, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|name| name.contains("--lines"));
-    let others = others.iter().map(|name| name.trim_matches(['<', '>']));
+    let others = others.iter().map(|name| {
+        // Not the value of an option.
+        name.strip_prefix('<').and_then(|name| name.strip_suffix('>')).unwrap_or(name)
+    });
     let others = others.chain(places.iter().map(|_| "RANGE or --lines A..B"));
     let names: Vec<_> = others.chain(data.iter().map(|_| DATA)).collect();
     Some(match names.split_last() {

@@ -168,6 +168,60 @@ fn bytes_half_saved_are_deleted() {
     });
 }
 
+/// Starts `arguments`, sends a signal once `file` is there, and tells how that ended.
+fn interrupted_at(directory: &Path, file: &str, wait: Duration, arguments: &[&str]) -> Ended {
+    let file = directory.join(file);
+    let mut child = program(directory).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+    while !file.exists() && child.try_wait().unwrap().is_none() {
+        sleep(Duration::from_micros(200));
+    }
+    sleep(wait);
+    send(&child, Signal::INT);
+    end(child)
+}
+
+#[test]
+fn an_undo_script_half_written_leaves_neither_script_nor_change() {
+    until("while the undo script was written", |directory| {
+        let arguments = ["remove", "data", "1..", "--undo-script", "undo"];
+        let ended = interrupted_at(directory, "undo", Duration::ZERO, &arguments);
+        if ended.code == Some(0) {
+            return false;
+        }
+        assert_eq!(ended.code, Some(130), "{}", ended.message);
+        assert!(!directory.join("undo").exists());
+        assert!(!directory.join(".data.bytesplice").exists());
+        assert!(fs::read(directory.join("data")).unwrap() == old());
+        true
+    });
+}
+
+#[test]
+fn a_comparison_that_was_stopped_leaves_no_output() {
+    until("while files were compared", |directory| {
+        let mut other = old();
+        other.iter_mut().step_by(512).for_each(|byte| *byte ^= 85);
+        fs::write(directory.join("other"), other).unwrap();
+        let ways: [&[&str]; 2] = [&[], &["--format", "vcdiff"]];
+        ways.iter().all(|&way| {
+            let arguments = [&["diff", "data", "other", "--output", "found"], way].concat();
+            let wait = Duration::from_millis(30);
+            let ended = interrupted_at(directory, "found", wait, &arguments);
+            if ended.code == Some(0) {
+                return false;
+            }
+            assert_eq!(ended.code, Some(130), "{}", ended.message);
+            assert!(
+                ended.message.contains("bytesplice: interrupted: stopping\n"),
+                "{}",
+                ended.message
+            );
+            assert!(!directory.join("found").exists());
+            true
+        })
+    });
+}
+
 #[test]
 fn while_no_commit_runs_a_signal_ends_the_process_as_usual() {
     let directory = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Strategy;
 use crate::script::ScriptProblem;
+use crate::vcdiff::VcdiffProblem;
 
 /// What every fallible function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -370,6 +371,16 @@ pub enum Error {
         /// What is wrong.
         problem: ScriptProblem,
     },
+    /// A VCDIFF delta cannot be read, applied or written.
+    #[error("{}: at byte {offset}: {problem}", Shown(path))]
+    Vcdiff {
+        /// The delta, as its reader was told.
+        path: PathBuf,
+        /// Where it is in the delta, in bytes; of a window as a whole, where that begins.
+        offset: u64,
+        /// What is wrong.
+        problem: VcdiffProblem,
+    },
     /// The reader that an edit took its bytes from failed.
     #[error("{}: cannot read the bytes to insert: {source}; nothing was changed", Shown(path))]
     Content {
@@ -473,6 +484,7 @@ impl Error {
         match self {
             Self::OutOfRange { path, .. }
             | Self::Script { path, .. }
+            | Self::Vcdiff { path, .. }
             | Self::LinesOutOfRange { path, .. }
             | Self::ReversedRange { path, .. }
             | Self::MoveIntoItself { path, .. }

@@ -68,12 +68,13 @@ pub mod simulation;
 mod source;
 mod status;
 mod storage;
+mod vcdiff;
 mod view;
 
 pub use cancel::Cancel;
 pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
-pub use diff::diff;
+pub use diff::{DiffOptions, Difference, diff};
 pub use error::{Error, FileState, Result};
 pub use file::SpliceFile;
 pub use history::HistoryUsage;
@@ -90,4 +91,5 @@ pub use search::{
     Match, Matches, Pattern, PatternError, Replacement, ReverseMatches, SearchOptions,
 };
 pub use status::{JournalStatus, Status, status};
+pub use vcdiff::{Vcdiff, VcdiffProblem, VcdiffWriter};
 pub use view::View;

@@ -379,6 +379,32 @@ fn other_files_are_named_and_not_copied() {
     assert_eq!(contents(&file), b"01234567899");
 }
 
+#[test]
+fn a_path_that_is_not_utf8_is_refused_and_not_changed() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::path::Path::new(OsStr::from_bytes(b"a\xffb"));
+    let mut out = ScriptWriter::new("out", Vec::new());
+    out.header(&ScriptHeader::default()).unwrap();
+    let content = ScriptContent::File(path.into(), None);
+    let error = out.edit(&ScriptEdit { range: 0..0, content, old: None }).unwrap_err();
+    let Error::Script { problem: ScriptProblem::PathNotUtf8 { path: named }, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(named, path);
+    assert_eq!(out.edits(), 0);
+    assert_eq!(out.finish().unwrap(), b"{\"bytesplice\":1}\n");
+
+    // Whoever has such a path in pending edits gets the bytes.
+    let directory = tempfile::tempdir().unwrap();
+    let other = directory.path().join(path);
+    fs::write(&other, "bytes").unwrap();
+    let (_target, mut file) = opened(b"0123");
+    file.splice(2..2, Content::file(&other).unwrap()).unwrap();
+    let text = written(|out| file.write_script(Checks::None, out));
+    assert!(text.ends_with("{\"insert\":2,\"text\":\"bytes\"}\n"), "{text}");
+}
+
 /// A log whose lines are alike.
 fn log(lines: u32) -> Vec<u8> {
     let line = |n: u32| {

@@ -1,16 +1,60 @@
 use std::path::Path;
 
-use bytesplice::{Checks, OpenOptions, diff};
+use bytesplice::{Checks, DiffOptions, Difference, Error, FileState, OpenOptions, VcdiffWriter};
 
-use crate::cli::DiffArguments;
+use crate::cli::{DiffArguments, FormatArgument};
 use crate::failure::Failure;
-use crate::new_file::write_script;
+use crate::interrupt::Interrupt;
+use crate::progress::CommitProgress;
+use crate::written::{Written, script, write_told};
 
 /// `diff OLD NEW`
 pub fn run(arguments: &DiffArguments) -> Result<(), Failure> {
     let old = OpenOptions::new().read_only(true).open(&arguments.old)?;
     let new = OpenOptions::new().read_only(true).open(&arguments.new)?;
+    // On standard output there is nothing to take back: a signal ends the process as usual.
+    let interrupt = arguments.options.output.is_some().then(Interrupt::watch).transpose()?;
+    let path = Path::new(&arguments.new);
     let checks = if arguments.reversible { Checks::Whole } else { Checks::Checksum };
-    let output = arguments.output.as_deref().map(Path::new);
-    write_script(output, |script| diff(&old, &new, checks, script))
+    let stopped = || match interrupt.as_ref().and_then(Interrupt::signal) {
+        None => Ok(()),
+        Some(signal) => {
+            let error = Error::Cancelled { path: path.into(), state: FileState::Unchanged };
+            Err(Failure::Interrupted { error, signal })
+        }
+    };
+    write_told("diff", Path::new(&arguments.old), &arguments.options, |name, out| {
+        let mut progress = CommitProgress::new(path, arguments.options.quiet);
+        let bar = progress.bar();
+        let mut advance = |now| progress.advance(now);
+        let mut options = DiffOptions::new().progress(&mut advance);
+        if let Some(interrupt) = &interrupt {
+            interrupt.comparison_begins(bar);
+            options = options.cancel(interrupt.cancel());
+        }
+        let found = Difference::find_with(&old, &new, options);
+        progress.finish();
+        stopped()?;
+        let found = found?;
+        let written = match arguments.format {
+            FormatArgument::Script => {
+                script(name, out, |script| Ok(found.write_script(checks, script)?))?
+            }
+            FormatArgument::Vcdiff => {
+                let mut delta = VcdiffWriter::new(name, out);
+                found.write_vcdiff(&mut delta)?;
+                let (format, count, length) = ("vcdiff", delta.windows(), delta.bytes());
+                Written {
+                    format,
+                    count,
+                    length,
+                    old_len: Some(old.len()),
+                    new_len: Some(new.len()),
+                }
+            }
+        };
+        // So that a signal leaves nothing behind, however late it came.
+        stopped()?;
+        Ok(written)
+    })
 }

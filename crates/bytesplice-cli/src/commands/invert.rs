@@ -6,7 +6,7 @@ use bytesplice::{Checks, OpenOptions, Script, invert};
 
 use crate::cli::InvertArguments;
 use crate::failure::Failure;
-use crate::new_file::write_script;
+use crate::written::write_script;
 
 /// `invert SCRIPT`
 pub fn run(arguments: &InvertArguments) -> Result<(), Failure> {
@@ -18,11 +18,13 @@ pub fn run(arguments: &InvertArguments) -> Result<(), Failure> {
 }
 
 fn run_with(arguments: &InvertArguments, script: Script<impl BufRead>) -> Result<(), Failure> {
-    let output = arguments.output.as_deref().map(Path::new);
+    let (path, options) = (Path::new(&arguments.script), &arguments.options);
     let Some(old) = &arguments.old else {
-        return write_script(output, |inverse| invert(script, inverse));
+        return write_script("invert", path, options, |inverse| Ok(invert(script, inverse)?));
     };
     let mut file = OpenOptions::new().read_only(true).open(old)?;
     file.apply(script)?;
-    write_script(output, |inverse| file.write_undo_script(Checks::Checksum, inverse))
+    write_script("invert", path, options, |inverse| {
+        Ok(file.write_undo_script(Checks::Checksum, inverse)?)
+    })
 }

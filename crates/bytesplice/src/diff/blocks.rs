@@ -9,6 +9,8 @@ const MOST_BLOCKS: u64 = 1 << 19;
 const SMALLEST_BLOCK: u64 = 64;
 /// Bits for every block in the filter: one in so many lookups of bytes that are no block goes on to the list.
 const FILTER_BITS: usize = 64;
+/// First bits of a hash by which the list is looked up.
+const BEGIN_BITS: u32 = 16;
 /// The factor of the polynomial: odd, and otherwise arbitrary.
 const FACTOR: u64 = 0x9e6c_63d0_876a_3f6b;
 
@@ -20,17 +22,22 @@ pub(super) struct Blocks {
     list: Vec<(u64, u32)>,
     /// A bit for every hash that is in the list.
     filter: Vec<u64>,
+    /// By the first bits of a hash: where in the list those are that begin so.
+    begins: Vec<u32>,
     /// What a byte is worth when it leaves the block.
     leaving: Box<[u64; 256]>,
 }
 
 impl Blocks {
-    /// Reads the whole file.
-    pub fn of(file: &mut View<'_>) -> Result<Self> {
+    /// Reads the whole file, and asks `check` from time to time whether to go on.
+    pub fn of(file: &mut View<'_>, check: &mut dyn FnMut() -> Result<()>) -> Result<Self> {
         let size = (file.len() / MOST_BLOCKS).next_power_of_two().max(SMALLEST_BLOCK);
         let count = file.len() / size;
         let mut list = Vec::with_capacity(count as usize);
         for number in 0..count {
+            if number % 4096 == 0 {
+                check()?;
+            }
             let bytes = file.from(number * size, size as usize)?;
             list.push((hash(&bytes[..size as usize]), number as u32));
         }
@@ -41,12 +48,19 @@ impl Blocks {
             let bit = filter_bit(hash, bits);
             filter[bit / 64] |= 1 << (bit % 64);
         }
+        let mut begins = vec![0_u32; (1 << BEGIN_BITS) + 1];
+        for &(hash, _) in &list {
+            begins[(hash >> (64 - BEGIN_BITS)) as usize + 1] += 1;
+        }
+        for at in 1..begins.len() {
+            begins[at] += begins[at - 1];
+        }
         let weight = (0..size).fold(1_u64, |weight, _| weight.wrapping_mul(FACTOR));
         let mut leaving = Box::new([0; 256]);
         for (byte, worth) in leaving.iter_mut().enumerate() {
             *worth = (byte as u64).wrapping_mul(weight);
         }
-        Ok(Self { size, list, filter, leaving })
+        Ok(Self { size, list, filter, begins, leaving })
     }
 
     /// The first run of a whole block that begins within `starts` of the new file. Of blocks that are alike the one
@@ -94,7 +108,10 @@ impl Blocks {
     /// The block of this hash whose number is nearest.
     fn nearest(&self, hash: u64, number: u64) -> Option<u32> {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
-        let at = self.list.partition_point(|&entry| entry < (hash, number));
+        // Hashes spread evenly: a few are left to be searched.
+        let begin = (hash >> (64 - BEGIN_BITS)) as usize;
+        let (start, end) = (self.begins[begin] as usize, self.begins[begin + 1] as usize);
+        let at = start + self.list[start..end].partition_point(|&entry| entry < (hash, number));
         let of_hash = |at: usize| self.list.get(at).filter(|it| it.0 == hash).map(|it| it.1);
         let before = at.checked_sub(1).and_then(of_hash);
         match (before, of_hash(at)) {

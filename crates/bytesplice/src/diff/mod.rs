@@ -12,18 +12,20 @@
 //! Memory does not grow with the files: windows, half a million blocks of whatever size that takes, and 24 bytes for every
 //! piece found. Time is linear: searches are paid for by the bytes that were passed.
 mod blocks;
+mod difference;
+mod join;
 mod nearby;
 mod view;
 
 use std::io::Write;
 
 use blocks::Blocks;
+pub use difference::{DiffOptions, Difference};
 use nearby::Nearby;
 use view::View;
 
 use crate::pieces::{Piece, Source};
-use crate::script::{Supply, describe};
-use crate::{Checks, Offsets, Result, ScriptHeader, ScriptWriter, SpliceFile};
+use crate::{Checks, Result, ScriptWriter, SpliceFile};
 
 /// A run that is believed without looking further, in bytes.
 const LONG: u64 = 4 << 10;
@@ -37,17 +39,18 @@ const FOLLOWED: u64 = 64 << 10;
 const WINDOWS: [usize; 3] = [512, 4 << 10, 64 << 10];
 /// Bytes of windows that may be searched for every byte passed.
 const CREDIT: u64 = 1;
+/// Bytes without a match that count as one passed.
+const UNLIKE: u64 = 16;
 /// Most credit, so that it is not all spent at one place.
 const MOST_CREDIT: u64 = 64 << 20;
+/// Bytes that are passed before something is told of them.
+const TOLD: u64 = 4 << 20;
 /// Bytes that are looked up among the blocks before the windows move on.
 const STRETCH: u64 = 4 << 10;
 const LONGEST_STRETCH: u64 = 64 << 10;
 
-/// Writes the script that turns the contents of `old` into those of `new`.
-///
-/// It is short, not the shortest. Bytes that changed their place are copied where they are found, in runs of 2 KiB for
-/// old files of 1 GiB and in proportion. O(bytes of both files); memory as in the documentation of the command line:
-/// about 30 MiB, and 24 bytes for every edit.
+/// Writes the script that turns the contents of `old` into those of `new`: [`Difference::find`] and
+/// [`Difference::write_script`] in one.
 ///
 /// # Errors
 /// [`Error::Script`](crate::Error::Script) if it cannot be written; else as for
@@ -77,28 +80,7 @@ pub fn diff<W: Write>(
     checks: Checks,
     out: &mut ScriptWriter<W>,
 ) -> Result<()> {
-    let mut matcher = Matcher::new(old, new);
-    matcher.run()?;
-    let pieces = matcher.pieces;
-    let (old_len, new_len) = (Some(old.len()), Some(new.len()));
-    out.header(&ScriptHeader { offsets: Offsets::Old, old_len, new_len })?;
-    describe(&pieces, old.len(), &Both { old, new }, checks, out)
-}
-
-/// `Source::Original` pieces are of the old file, `Source::Added` ones of the new.
-struct Both<'a> {
-    old: &'a SpliceFile,
-    new: &'a SpliceFile,
-}
-
-impl Supply for Both<'_> {
-    fn read_new(&self, buffer: &mut [u8], piece: Piece) -> Result<()> {
-        self.new.read_exact_at(buffer, piece.offset)
-    }
-
-    fn read_old(&self, buffer: &mut [u8], offset: u64) -> Result<bool> {
-        self.old.read_exact_at(buffer, offset).map(|()| true)
-    }
+    Difference::find(old, new)?.write_script(checks, out)
 }
 
 /// Bytes that both files have.
@@ -109,7 +91,7 @@ struct Run {
     len: u64,
 }
 
-struct Matcher<'a> {
+struct Matcher<'a, 'o> {
     /// What is read from left to right.
     old: View<'a>,
     new: View<'a>,
@@ -120,6 +102,10 @@ struct Matcher<'a> {
     blocks: Option<Blocks>,
     credit: u64,
     pieces: Vec<Piece>,
+    file: &'a SpliceFile,
+    options: DiffOptions<'o>,
+    /// Where in the new file something is to be told next.
+    told: u64,
 }
 
 /// Views that follow runs.
@@ -135,8 +121,8 @@ impl Elsewhere<'_> {
     }
 }
 
-impl<'a> Matcher<'a> {
-    fn new(old: &'a SpliceFile, new: &'a SpliceFile) -> Self {
+impl<'a, 'o> Matcher<'a, 'o> {
+    fn new(old: &'a SpliceFile, new: &'a SpliceFile, options: DiffOptions<'o>) -> Self {
         Self {
             old: View::new(old),
             new: View::new(new),
@@ -145,18 +131,22 @@ impl<'a> Matcher<'a> {
             blocks: None,
             credit: MOST_CREDIT / 16,
             pieces: Vec::new(),
+            file: new,
+            options,
+            told: 0,
         }
     }
 
     fn run(&mut self) -> Result<()> {
         let (mut old, mut new) = (0, 0);
         while new < self.new.len() {
-            let len = view::common(&mut self.old, old, &mut self.new, new, u64::MAX)?;
+            let len = view::common(&mut self.old, old, &mut self.new, new, TOLD)?;
             self.push(Piece::new(Source::Original, old, len));
             (old, new) = (old + len, new + len);
             self.earn(len);
-            if new == self.new.len() {
-                break;
+            self.tell(new)?;
+            if new == self.new.len() || len == TOLD {
+                continue;
             }
             let found = self.find(old, new)?;
             let end = found.map_or(self.new.len(), |run| run.new);
@@ -169,7 +159,17 @@ impl<'a> Matcher<'a> {
                 None => new = end,
             }
         }
-        Ok(())
+        self.told = 0;
+        self.tell(new)
+    }
+
+    /// Tells how far the new file is compared, from time to time.
+    fn tell(&mut self, new: u64) -> Result<()> {
+        if new < self.told {
+            return Ok(());
+        }
+        self.told = new + TOLD;
+        self.options.advance(self.file, new)
     }
 
     fn push(&mut self, piece: Piece) {
@@ -220,7 +220,10 @@ impl<'a> Matcher<'a> {
             if best.is_none_or(|run| run.len < LONG && run.len < WINDOWS[0] as u64) {
                 let blocks = match &mut self.blocks {
                     Some(blocks) => blocks,
-                    none => none.insert(Blocks::of(&mut self.elsewhere.old)?),
+                    none => {
+                        let mut check = || self.options.advance(self.file, from);
+                        none.insert(Blocks::of(&mut self.elsewhere.old, &mut check)?)
+                    }
                 };
                 let expected = old + (from - new);
                 let run = blocks.find(from..from + stretch, expected, &mut self.elsewhere)?;
@@ -229,8 +232,10 @@ impl<'a> Matcher<'a> {
             if let Some(run) = best {
                 return self.extend_back(run, old, new).map(Some);
             }
-            self.earn(stretch);
+            // Near by nothing was found, and the further it goes the less will be.
+            self.earn(stretch / UNLIKE);
             from += stretch;
+            self.tell(from.min(self.new.len()))?;
             stretch = (stretch * 2).min(LONGEST_STRETCH);
         }
         Ok(None)

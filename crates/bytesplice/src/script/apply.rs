@@ -275,7 +275,7 @@ impl SpliceFile {
 }
 
 /// From the file on the disk to the current contents.
-struct Forward<'a>(&'a SpliceFile);
+pub(crate) struct Forward<'a>(pub &'a SpliceFile);
 
 impl Supply for Forward<'_> {
     fn read_new(&self, buffer: &mut [u8], piece: Piece) -> Result<()> {

@@ -219,6 +219,7 @@ pub(super) fn write_edit(edit: &ScriptEdit, line: &mut String) {
         }
         ScriptContent::File(path, range) => {
             line.push_str(",\"from\":");
+            // The writer refuses paths that are not UTF-8.
             write_string(&path.to_string_lossy(), line);
             if let Some(range) = range {
                 let _ = write!(line, ",\"range\":[{},{}]", range.start, range.end);

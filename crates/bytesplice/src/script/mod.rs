@@ -26,4 +26,5 @@ pub use problem::ScriptProblem;
 pub use read::Script;
 pub use write::ScriptWriter;
 
+pub(crate) use apply::Forward;
 pub(crate) use describe::{Supply, describe};

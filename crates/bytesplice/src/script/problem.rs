@@ -1,4 +1,5 @@
 use std::io;
+use std::path::PathBuf;
 
 use crate::Error;
 
@@ -92,6 +93,12 @@ pub enum ScriptProblem {
     TooManyPieces {
         /// The limit.
         limit: u64,
+    },
+    /// A script is UTF-8, and so are the paths in it.
+    #[error("a script cannot name {path:?}, a path that is not UTF-8")]
+    PathNotUtf8 {
+        /// The file that an edit takes its bytes from.
+        path: PathBuf,
     },
     /// The bytes of an edit cannot be had or held.
     #[error("{0}")]

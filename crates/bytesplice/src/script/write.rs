@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::{ScriptEdit, ScriptHeader, ScriptProblem, json};
+use super::{ScriptContent, ScriptEdit, ScriptHeader, ScriptProblem, json};
 use crate::{Error, Result};
 
 /// Writes an edit script: the header first, then edits.
@@ -23,12 +23,17 @@ pub struct ScriptWriter<W> {
     path: PathBuf,
     writer: W,
     line: String,
+    header: ScriptHeader,
+    edits: u64,
+    /// Bytes written so far.
+    bytes: u64,
 }
 
 impl<W: Write> ScriptWriter<W> {
     /// A script that goes to `writer`, which should have a buffer. `name` is what errors call it.
     pub fn new(name: impl Into<PathBuf>, writer: W) -> Self {
-        Self { path: name.into(), writer, line: String::new() }
+        let (path, header) = (name.into(), ScriptHeader::default());
+        Self { path, writer, line: String::new(), header, edits: 0, bytes: 0 }
     }
 
     /// Writes the header, once and first.
@@ -36,6 +41,7 @@ impl<W: Write> ScriptWriter<W> {
     /// # Errors
     /// [`Error::Script`] with [`ScriptProblem::Write`].
     pub fn header(&mut self, header: &ScriptHeader) -> Result<()> {
+        self.header = header.clone();
         self.line.clear();
         json::write_header(header, &mut self.line);
         self.put()
@@ -44,11 +50,33 @@ impl<W: Write> ScriptWriter<W> {
     /// Writes an edit.
     ///
     /// # Errors
-    /// [`Error::Script`] with [`ScriptProblem::Write`].
+    /// [`Error::Script`] with [`ScriptProblem::Write`], or [`ScriptProblem::PathNotUtf8`] if the edit names another file
+    /// whose path a script cannot hold; nothing of the edit was written then.
     pub fn edit(&mut self, edit: &ScriptEdit) -> Result<()> {
+        if let ScriptContent::File(path, _) = &edit.content
+            && path.to_str().is_none()
+        {
+            return Err(self.error(ScriptProblem::PathNotUtf8 { path: path.clone() }));
+        }
+        self.edits += 1;
         self.line.clear();
         json::write_edit(edit, &mut self.line);
         self.put()
+    }
+
+    /// The header that was written; the default one before.
+    pub fn written_header(&self) -> &ScriptHeader {
+        &self.header
+    }
+
+    /// How many edits were written.
+    pub fn edits(&self) -> u64 {
+        self.edits
+    }
+
+    /// How many bytes were written.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Flushes, and gives the writer back.
@@ -63,7 +91,9 @@ impl<W: Write> ScriptWriter<W> {
 
     fn put(&mut self) -> Result<()> {
         let written = self.writer.write_all(self.line.as_bytes());
-        written.map_err(|source| self.error(ScriptProblem::Write(source)))
+        written.map_err(|source| self.error(ScriptProblem::Write(source)))?;
+        self.bytes += self.line.len() as u64;
+        Ok(())
     }
 
     fn error(&self, problem: ScriptProblem) -> Error {
