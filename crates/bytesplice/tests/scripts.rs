@@ -484,6 +484,27 @@ fn a_diff_is_about_as_long_as_the_edits() {
 }
 
 #[test]
+fn edits_that_are_close_are_one_line() {
+    let old = noise(20_000);
+    for (checks, distance, is_one) in [
+        // A line with a checksum costs more than 60 bytes of text would.
+        (Checks::Checksum, 60, true),
+        (Checks::Checksum, 100, false),
+        (Checks::None, 60, false),
+        (Checks::Whole, 60, false),
+    ] {
+        let mut new = old.clone();
+        new.iter_mut().skip(100).step_by(distance).for_each(|byte| *byte ^= 85);
+        let edits = if is_one { 1 } else { (old.len() - 100).div_ceil(distance) };
+        let text = difference(&old, &new, checks);
+        assert_eq!(text.lines().count(), edits + 1, "{checks:?} {distance}");
+    }
+    // Insertions have nothing to check, and stay lines of their own.
+    let new: Vec<u8> = old.chunks(60).flat_map(|chunk| [chunk, b"+"].concat()).collect();
+    assert!(difference(&old, &new, Checks::Checksum).lines().count() > old.len() / 70);
+}
+
+#[test]
 fn what_moved_is_copied() {
     let old = noise(2 << 20);
     let mut new = old.clone();
