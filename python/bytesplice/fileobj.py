@@ -48,14 +48,7 @@ def insert_bytes(
             target.splice(offset, offset, fill(0, size))
             return
         target.lengthen(size)
-        try:
-            target.move(offset + size, offset, rest)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise OSError(
-                    errno.ENOSPC, f"{error.strerror}; the file was being changed"
-                ) from error
-            raise
+        target.move(offset + size, offset, rest)
 
 
 def delete_bytes(
@@ -157,7 +150,10 @@ class _Target:
         end = self.size()
         if self._fileno is not None:
             # Takes the room now: a full disk must not be found out half-way.
-            os.posix_fallocate(self._fileno, end, size)
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._fileno, end, size)
+            else:
+                os.ftruncate(self._fileno, end + size)
             return
         try:
             for done in range(0, size, self._block):

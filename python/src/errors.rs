@@ -5,7 +5,8 @@ use std::io;
 use bytesplice::{Error, FileState, PatternError, ScriptProblem};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
 use rustix::io::Errno;
 
 /// The module that defines the exceptions.
@@ -135,6 +136,16 @@ fn file_error(kind: &str, errno: Errno, message: String) -> PyErr {
     })
 }
 
+/// The exceptions by name. Kept, as nothing can be imported while the interpreter ends.
+static CLASSES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+
+/// Looks up the exceptions, which the package defines.
+pub(crate) fn load(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
+    let classes = CLASSES
+        .get_or_try_init(py, || Ok::<_, PyErr>(py.import(MODULE)?.dict().copy()?.unbind()))?;
+    Ok(classes.bind(py))
+}
+
 fn class<'py>(py: Python<'py>, kind: &str) -> PyResult<Bound<'py, PyType>> {
-    Ok(py.import(MODULE)?.getattr(kind)?.cast_into::<PyType>()?)
+    Ok(load(py)?.as_any().get_item(kind)?.cast_into::<PyType>()?)
 }

@@ -69,6 +69,7 @@ fn _bytesplice(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<mmap::Mmap>()?;
     module.add_function(wrap_pyfunction!(abort, module)?)?;
+    errors::load(py)?;
     splice_file::add_to(module)?;
     let standard = py.import("mmap")?;
     for name in SHARED_CONSTANTS {
