@@ -1,8 +1,8 @@
 """
 Expressions of the module re in the syntax of the Rust crate regex.
 
-The parser of re says what an expression means. What cannot be searched for in linear time is
-refused rather than searched for in another sense.
+The parser of re says what an expression means. What the other engine does not have is refused
+rather than searched for in another sense.
 """
 
 import re
@@ -141,6 +141,6 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 def _refuse(pattern: "re.Pattern[bytes]", what: str) -> NoReturn:
     raise PatternError(
-        f"{pattern.pattern!r} has {what}, which cannot be searched for in linear time; "
+        f"{pattern.pattern!r} has {what}, which cannot be searched for here; "
         "bytesplice.Regex takes the expressions of the Rust crate regex"
     )
