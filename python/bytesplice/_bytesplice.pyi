@@ -179,6 +179,7 @@ def open(
     commit that was cut short is finished or taken back first.
     """
 
+def _run(arguments: list[str], /) -> int: ...
 def _open_descriptor(fileno: int, /) -> SpliceFile: ...
 def recover(path: _Path, /, *, force: bool = False) -> _Recovery:
     """Finish or take back a commit that was cut short. Opening the file does the same.

@@ -75,7 +75,13 @@ class BusyError(Error, RuntimeError):
     """The file is in use by the very call that called this code, such as a progress callback."""
 
 
-for _kind in list(globals().values()):
-    if isinstance(_kind, type) and issubclass(_kind, Error):
-        _kind.__module__ = "bytesplice"
-del _kind
+def _show_as_public() -> None:
+    for kind in (Error, *_kinds(Error)):
+        kind.__module__ = "bytesplice"
+
+
+def _kinds(kind: type[Error]) -> list[type[Error]]:
+    return [one for below in kind.__subclasses__() for one in (below, *_kinds(below))]
+
+
+_show_as_public()

@@ -24,6 +24,7 @@ mod stream;
 mod view;
 mod window;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bytesplice::Recovery;
@@ -63,12 +64,19 @@ fn name_of(recovery: Recovery) -> &'static str {
     }
 }
 
+/// Runs the command line with these arguments, of which the first is the name of the program, and returns its exit code.
+#[pyfunction]
+fn _run(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| bytesplice_cli::run(arguments))
+}
+
 /// Memory-mapped files whose slices can take any length.
 #[pymodule]
 fn _bytesplice(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<mmap::Mmap>()?;
     module.add_function(wrap_pyfunction!(abort, module)?)?;
+    module.add_function(wrap_pyfunction!(_run, module)?)?;
     errors::load(py)?;
     splice_file::add_to(module)?;
     let standard = py.import("mmap")?;
