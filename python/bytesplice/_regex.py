@@ -6,6 +6,7 @@ rather than searched for in another sense.
 """
 
 import re
+import warnings
 from collections.abc import Iterable
 from re import _constants as code  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -52,7 +53,10 @@ def translated(pattern: "re.Pattern[bytes]") -> str:
     if pattern.flags & re.LOCALE:
         _refuse(pattern, "re.LOCALE")
     names = {number: name for name, number in pattern.groupindex.items()}
-    tree = parser.parse(pattern.pattern, pattern.flags)
+    with warnings.catch_warnings():
+        # Of the expression: whoever compiled it has seen them.
+        warnings.simplefilter("ignore")
+        tree = parser.parse(pattern.pattern, pattern.flags)
     return _with_flags(pattern, names, tree, pattern.flags, 0, pattern.flags)
 
 

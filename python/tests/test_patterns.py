@@ -1,18 +1,18 @@
 """Compiled expressions of re find here what they find there, or are refused."""
 
 import re
+import warnings
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import bytesplice
 
 ATOMS = st.sampled_from(
-    [rb"a", rb"b", rb".", rb"\n", rb"[ab]", rb"[^a]", rb"[\w-]", rb"\d", rb"\W", rb"\s", rb"\S"]
-    + [rb"\x00", rb"\xff", rb"[\x80-\xff]", rb"[]&&[~~-]", rb"\b", rb"\B", rb"^", rb"\A", rb"\Z"]
-    + [rb"\{", rb"{", rb"#", rb" ", rb"[^\S\d]", rb"(?i:B)", rb"(?s:.)", rb"(?m:$)", rb"\0"]
+    rb"a b . \n [ab] [^a] [\w-] \d \W \s \S \x00 \xff [\x80-\xff] []&&[~~-] \b \B ^ \A \Z \{ { #"
+    rb" [^\S\d] (?i:B) (?s:.) (?m:$) \0 \x20".split()
 )
 
 
@@ -40,7 +40,12 @@ TEXT = st.lists(st.sampled_from(list(b"abAB01 -_\n\v#{&[~]\0\x80\xff")), max_siz
 def test_the_first_match_is_the_same(
     tmp_path: Path, expression: bytes, flags: int, text: bytes
 ) -> None:
-    pattern = re.compile(expression, flags)
+    with warnings.catch_warnings():
+        # Of what may mean something else in later versions, such as && in a class.
+        warnings.simplefilter("ignore", FutureWarning)
+        pattern = re.compile(expression, flags)
+    # In nothing re finds no \B before Python 3.14.
+    assume(text or rb"\B" not in expression)
     path = tmp_path / "text"
     path.write_bytes(text)
     with bytesplice.open(path, lock="none") as file:
