@@ -166,7 +166,7 @@ def mp4() -> bytes:
         entry = b"\0" * 6 + b"\0\1" + b"\0" * 8 + struct.pack(">HHIHH", 2, 16, 0, 44100, 0)
         table = atom(
             b"stbl",
-            atom(b"stsd", struct.pack(">II", 0, 1), atom(b"samr", entry)),
+            atom(b"stsd", struct.pack(">II", 0, 1), atom(b"samr", entry, atom(b"damr", b"\0" * 9))),
             atom(b"stco", struct.pack(">III", 0, 1, chunk)),
         )
         media = atom(
