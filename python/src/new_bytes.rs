@@ -117,6 +117,9 @@ impl<'py> FromPyObject<'_, 'py> for NewBytes {
         if let Ok(content) = object.cast::<PyContent>() {
             return Ok(Self::Lazy(content.get().clone()));
         }
+        if let Some(source) = Source::of_large_buffer(&object)? {
+            return Ok(Self::Stream(source));
+        }
         match bytes_like(&object) {
             Ok(bytes) => Ok(Self::Bytes(bytes)),
             Err(error) if error.is_instance_of::<PyTypeError>(object.py()) => {

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyIterator, PyString};
+use pyo3::types::{PyBytes, PyIterator, PyMemoryView, PySlice, PyString};
 
 use crate::content::bytes_like;
 
@@ -24,6 +24,8 @@ enum From {
     /// The method `read` of a file object.
     Read(Py<PyAny>),
     Iterator(Py<PyIterator>),
+    /// A flat view of a buffer, and how far it is read.
+    View(Py<PyMemoryView>, usize),
 }
 
 impl Source {
@@ -42,15 +44,36 @@ impl Source {
         Ok(Self { from, bytes: None, used: 0 })
     }
 
+    /// A large buffer that would have to be copied as a whole otherwise; `None` for all others.
+    pub(crate) fn of_large_buffer(object: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        if object.is_instance_of::<PyBytes>() {
+            return Ok(None);
+        }
+        let Ok(view) = PyMemoryView::from(object) else { return Ok(None) };
+        let len: usize = view.getattr("nbytes")?.extract()?;
+        if len <= ASKED || !view.getattr("c_contiguous")?.is_truthy()? {
+            return Ok(None);
+        }
+        // Not every format can be cast.
+        let Ok(flat) = view.call_method1("cast", ("B",)) else { return Ok(None) };
+        let from = From::View(flat.cast_into::<PyMemoryView>()?.unbind(), 0);
+        Ok(Some(Self { from, bytes: None, used: 0 }))
+    }
+
     /// The next bytes, none at the end.
-    fn next(&self, py: Python<'_>) -> PyResult<Option<PyBackedBytes>> {
-        let next = match &self.from {
+    fn next(&mut self, py: Python<'_>) -> PyResult<Option<PyBackedBytes>> {
+        let next = match &mut self.from {
             From::Read(read) => Some(read.bind(py).call1((ASKED,))?),
             From::Iterator(iterator) => iterator.bind(py).clone().next().transpose()?,
+            From::View(view, done) => {
+                let part = PySlice::new(py, *done as isize, (*done + ASKED) as isize, 1);
+                *done += ASKED;
+                Some(view.bind(py).get_item(part)?)
+            }
         };
         let Some(next) = next else { return Ok(None) };
         let bytes = bytes_like(&next)?;
-        let ended = matches!(self.from, From::Read(_)) && bytes.is_empty();
+        let ended = !matches!(self.from, From::Iterator(_)) && bytes.is_empty();
         Ok((!ended).then_some(bytes))
     }
 }

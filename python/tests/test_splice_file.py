@@ -1,5 +1,6 @@
 """The transactional face: edits, reads, search, history, commits and what they raise."""
 
+import array
 import csv
 import errno
 import gc
@@ -87,6 +88,15 @@ def test_a_block_may_commit_discard_or_close_itself(data: Path) -> None:
 def test_new_bytes(file: SpliceFile, data_like: Any, expected: bytes) -> None:
     file.replace(2, 4, data_like)
     assert file[:] == CONTENTS[:2] + expected + CONTENTS[4:]
+
+
+def test_large_buffers_are_copied_in_parts(file: SpliceFile) -> None:
+    numbers = array.array("d", range(400_000))
+    for large in (numbers, memoryview(numbers), bytearray(numbers.tobytes()), numbers.tobytes()):
+        file.replace(2, None, large)
+        assert file[:] == CONTENTS[:2] + numbers.tobytes()
+    with pytest.raises(BufferError, match="contiguous"):
+        file.append(memoryview(bytes(4 << 20))[::2])
 
 
 def test_bytes_of_other_files(file: SpliceFile, tmp_path: Path) -> None:
