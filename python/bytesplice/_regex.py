@@ -8,10 +8,12 @@ rather than searched for in another sense.
 import re
 import warnings
 from collections.abc import Iterable
+from functools import lru_cache
 from re import _constants as code  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, NoReturn
 
+from bytesplice._bytesplice import Regex
 from bytesplice._errors import PatternError
 
 _LETTERS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
@@ -39,6 +41,12 @@ _REFUSED = {
     code.ATOMIC_GROUP: "an atomic group",
     code.POSSESSIVE_REPEAT: "a possessive repetition",
 }
+
+
+@lru_cache(maxsize=256)
+def compiled(pattern: "re.Pattern[bytes]") -> Regex:
+    """Return the same expression for the other engine, or raise PatternError."""
+    return Regex(translated(pattern))
 
 
 def translated(pattern: "re.Pattern[bytes]") -> str:

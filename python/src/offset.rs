@@ -2,10 +2,9 @@
 
 use std::ops::Bound as Limit;
 
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 
-use crate::content::is_integer;
 use crate::errors::of_kind;
 
 /// A number of bytes or lines, from 0 on.
@@ -16,11 +15,7 @@ impl<'py> FromPyObject<'_, 'py> for Offset {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if !is_integer(&object)? {
-            let kind = object.get_type().name()?;
-            return Err(PyTypeError::new_err(format!("'{kind}' is not an integer")));
-        }
-        object.call_method0("__index__")?.extract().map(Self).map_err(|error: PyErr| {
+        object.extract().map(Self).map_err(|error: PyErr| {
             if error.is_instance_of::<PyOverflowError>(object.py()) {
                 let number = object.to_string();
                 of_kind(

@@ -72,8 +72,8 @@ pub(crate) fn read(object: &Bound<'_, PyAny>) -> PyResult<Pattern> {
     }
     let py = object.py();
     if object.is_instance(&py.import("re")?.getattr("Pattern")?)? {
-        let translated = py.import("bytesplice._regex")?.call_method1("translated", (object,))?;
-        return Pattern::regex(&translated.extract::<String>()?).map_err(not_a_pattern);
+        let regex = py.import("bytesplice._regex")?.call_method1("compiled", (object,))?;
+        return Ok(regex.cast::<Regex>()?.get().pattern.clone());
     }
     match bytes_like(object) {
         Ok(needle) => Ok(Pattern::literal(&*needle)),

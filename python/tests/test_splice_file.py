@@ -184,6 +184,17 @@ def test_ranges_are_never_clipped(file: SpliceFile, number: int) -> None:
     assert not file.is_modified
 
 
+def test_offsets_are_integers(file: SpliceFile) -> None:
+    class Four:
+        def __index__(self) -> int:
+            return 4
+
+    assert file.read(Four(), Four()) == b"1111"
+    for wrong in (1.0, "1", b"1"):
+        with pytest.raises(TypeError, match="integer"):
+            file.remove(wrong, None)  # type: ignore[arg-type]
+
+
 def test_slices_are_those_of_bytes(file: SpliceFile) -> None:
     for part in (slice(None), slice(3, 9), slice(-5, None), slice(30, 99), slice(9, 3)):
         assert file[part] == CONTENTS[part]
@@ -507,6 +518,33 @@ def test_control_c_leaves_old_or_new(tmp_path: Path) -> None:
             child.wait()
         assert bytesplice.status(path)["journal"]["state"] == "none"
         assert path.read_bytes() in (LONG * 4, LONG[:1] + b"new" + LONG[1:] + LONG * 3)
+
+
+@pytest.mark.parametrize("call", ["file.find(b'none')", "list(file.find_iter(b'none'))"])
+def test_control_c_stops_a_search(tmp_path: Path, call: str) -> None:
+    path = tmp_path / "data"
+    with path.open("wb") as file:
+        file.truncate(1 << 43)
+    script = f"""if True:
+        import bytesplice, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with bytesplice.open(sys.argv[1]) as file:
+            print("begin", flush=True)
+            try:
+                {call}
+            except KeyboardInterrupt:
+                print("stopped", len(file))
+        """
+    child = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, cwd=tmp_path
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        assert child.stdout.readline() == b"begin\n"
+        time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        assert child.stdout.readline() == b"stopped %d\n" % (1 << 43)
+        assert child.wait() == 0
 
 
 def test_locks(data: Path) -> None:
