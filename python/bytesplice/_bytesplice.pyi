@@ -1,7 +1,20 @@
-from collections.abc import Callable
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from os import PathLike
 from types import TracebackType
-from typing import Final, Literal, NotRequired, Self, SupportsIndex, TypedDict, overload
+from typing import (
+    Final,
+    Literal,
+    NotRequired,
+    Protocol,
+    Self,
+    SupportsIndex,
+    TypedDict,
+    final,
+    overload,
+)
 
 from typing_extensions import Buffer
 
@@ -51,10 +64,14 @@ MAP_PRIVATE: Final[int]
 PAGESIZE: Final[int]
 ALLOCATIONGRANULARITY: Final[int]
 
-class ChangedError(OSError): ...
-class RecoveryError(OSError): ...
+_Path = str | PathLike[str]
+_Recovery = Literal["clean", "rolled-back", "completed"]
 
-def abort(path: str | PathLike[str], /) -> Literal["clean", "rolled-back", "completed"]: ...
+def abort(path: _Path, /) -> _Recovery:
+    """Take back a commit that was cut short, so that the file holds the old contents again.
+
+    RecoveryError says that it is past its commit point and can only be finished.
+    """
 
 class mmap:
     def __new__(
@@ -110,3 +127,350 @@ class mmap:
     ) -> None: ...
     def plan(self, *, strategy: _Strategy = "auto") -> _Plan: ...
     def close(self, *, strategy: _Strategy = "auto", progress: _Progress | None = None) -> None: ...
+
+# What follows is the transactional face: SpliceFile, and what belongs to it.
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> Buffer: ...
+
+class _Writable(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+_Script = _Path | Buffer | _Readable
+_Checks = Literal["none", "checksum", "whole"]
+_Offset = SupportsIndex
+_Limit = SupportsIndex | None
+_AnyStrategy = Literal["auto", "journaled", "snapshot", "extents", "replace", "direct"]
+
+class _Journal(TypedDict):
+    state: Literal["none", "prepared", "committing", "finishing", "unusable"]
+    path: NotRequired[str]
+    step: NotRequired[int]
+    steps: NotRequired[int]
+    detail: NotRequired[str]
+
+class _Status(TypedDict):
+    path: str
+    length: int
+    journal: _Journal
+    replacement: NotRequired[str]
+    locked: bool
+    read_only: bool
+    being_written: bool
+    needs_recovery: bool
+
+def open(
+    path: _Path,
+    *,
+    read_only: bool = False,
+    create: bool = False,
+    lock: Literal["try", "wait", "none"] = "try",
+    memory_limit: _Limit = None,
+    history_limit: _Limit = None,
+    temporary_directory: _Path | None = None,
+) -> SpliceFile:
+    """Open a file to be spliced.
+
+    read_only takes a lock that readers share; edits can then be made and read, not committed.
+    create makes an empty file, at once, where there is none. lock says what to do when another
+    bytesplice holds the file: "try" raises LockedError, "wait" waits, "none" locks only while a
+    commit runs. Up to memory_limit added bytes (16 MiB) are kept in memory, and history_limit bytes
+    (64 MiB) of undo steps; what is over goes to a file without a name in temporary_directory. A
+    commit that was cut short is finished or taken back first.
+    """
+
+def _run(arguments: list[str], /) -> int: ...
+def _open_descriptor(fileno: int, /) -> SpliceFile: ...
+def recover(path: _Path, /, *, force: bool = False) -> _Recovery:
+    """Finish or take back a commit that was cut short. Opening the file does the same.
+
+    force obeys a journal that was written for another inode, if its checksums fit: for restored
+    copies of a file and its journal.
+    """
+
+def status(path: _Path, /) -> _Status:
+    """Look at a file without changing it."""
+
+def diff(old: _Path, new: _Path, out: _Path | _Writable, *, checks: _Checks = "checksum") -> None:
+    """Write the script that turns the file at old into the one at new to a path or file object.
+
+    checks says what it holds of the bytes that it removes, to be compared when it is applied:
+    nothing, their checksums, or the whole of them, which makes it invertible.
+    """
+
+def apply(
+    path: _Path,
+    script: _Script,
+    *,
+    progress: _Progress | None = None,
+    strategy: _AnyStrategy = "auto",
+    durable: bool = True,
+) -> int:
+    """Make all edits of a script and commit them; return how many there were. All or none.
+
+    script is a path, the bytes of a script, or a binary file object. The other arguments are those
+    of SpliceFile.commit. UnexpectedError says that the file has not the bytes the script removes.
+    """
+
+def fill(byte: SupportsIndex | Buffer, count: _Offset, /) -> Content:
+    """One byte, an integer or bytes of length 1, count times. Takes no memory."""
+
+def copy(start: _Limit = None, stop: _Limit = None, /) -> Content:
+    """The bytes start..stop of the edited file, as they are before the edit.
+
+    They are not read before the commit.
+    """
+
+def file_range(path: _Path, start: _Limit = None, stop: _Limit = None, /) -> Content:
+    """The bytes start..stop of another file.
+
+    They are not read before the commit, which raises ChangedError if that file changed meanwhile.
+    """
+
+@final
+class Content:
+    """Bytes that need not be in memory: from fill, copy or file_range."""
+
+@final
+class Regex:
+    """A regular expression on bytes, in the syntax of the Rust crate regex.
+
+    Linear in time, and a match may be longer than memory. "." is any byte but newline, classes know
+    ASCII only, "^" and "$" are the start and the end of the contents unless "(?m)" makes them those
+    of lines. There are no look-around assertions and no backreferences. PatternError says what is
+    wrong and where.
+    """
+
+    def __new__(cls, pattern: str | bytes, /) -> Self: ...
+    @property
+    def pattern(self) -> str:
+        """The expression."""
+
+# New bytes: in memory, elsewhere, or streamed.
+_Data = Buffer | Content | _Readable | Iterable[Buffer]
+_Pattern = Buffer | tuple[Buffer, ...] | list[Buffer] | Regex | re.Pattern[bytes]
+
+@final
+class Match:
+    """Where a pattern was found: the bytes start..stop of the contents."""
+
+    __match_args__: Final = ("start", "stop", "needle")
+    @property
+    def start(self) -> int:
+        """Offset of the first byte."""
+    @property
+    def stop(self) -> int:
+        """Offset behind the last byte."""
+    @property
+    def needle(self) -> int:
+        """Which of several needles was found, by its index; else 0."""
+    @property
+    def span(self) -> tuple[int, int]:
+        """start and stop, as the methods of SpliceFile take them: file.remove(*match.span)."""
+    def __len__(self) -> int: ...
+    def __bool__(self) -> Literal[True]: ...
+    def __hash__(self) -> int: ...
+
+@final
+class View:
+    """The contents that SpliceFile.snapshot kept under a name, to be read."""
+
+    @property
+    def name(self) -> str: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> int: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> bytes: ...
+    def read(self, offset: _Offset = 0, size: _Limit = None, /) -> bytes:
+        """Return size bytes from offset on, or all to the end."""
+    def reader(self) -> io.RawIOBase:
+        """Return a binary file object that reads these contents."""
+
+@final
+class SpliceFile:
+    """A file whose bytes can be spliced: from open.
+
+    Nothing reaches the file before commit, which makes all edits in one crash-safe pass. A with
+    block commits at its end, and discards the edits if an exception leaves it.
+
+    A range is start and stop, half-open, in bytes; None stands for the start or the end of the
+    contents. Ranges of methods are never clipped and never negative: RangeError, an IndexError. An
+    edit that fails changes nothing. New bytes are bytes-like objects; fill, copy or file_range; or
+    binary file objects and iterables of bytes, which are streamed.
+    """
+
+    @property
+    def path(self) -> str:
+        """The path of the file, without symlinks."""
+    @property
+    def is_modified(self) -> bool:
+        """Whether there is something to commit."""
+    @property
+    def read_only(self) -> bool:
+        """Whether the file was opened for reading only, or may not be written."""
+    @property
+    def closed(self) -> bool:
+        """Whether the file is closed."""
+    def __len__(self) -> int:
+        """Return the length of the contents in bytes, with all edits."""
+    def __bool__(self) -> Literal[True]: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> int: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> bytes: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+    def read(self, offset: _Offset = 0, size: _Limit = None, /) -> bytes:
+        """Return size bytes from offset on, or all to the end."""
+    def reader(self) -> io.RawIOBase:
+        """Return a binary file object that reads the contents, with all edits.
+
+        io.BufferedReader makes it faster for small reads, io.TextIOWrapper turns it into text.
+        """
+    def replace(self, start: _Limit, stop: _Limit, data: _Data, /) -> None:
+        """Replace the bytes start..stop by others, of any length."""
+    def splice(self, start: _Limit, stop: _Limit, data: _Data, /) -> None:
+        """Do the same as replace, under the name that it has in Rust."""
+    def insert(self, offset: _Offset, data: _Data, /) -> None:
+        """Insert bytes before the one at offset; at the length of the contents this appends."""
+    def append(self, data: _Data, /) -> None:
+        """Add bytes at the end."""
+    def remove(self, start: _Limit, stop: _Limit, /) -> None:
+        """Remove the bytes start..stop."""
+    def truncate(self, length: _Offset, /) -> None:
+        """Remove all bytes from offset length on. To lengthen, append fill(0, count)."""
+    def copy_range(self, start: _Limit, stop: _Limit, offset: _Offset, /) -> None:
+        """Insert a copy of the bytes start..stop before the byte at offset.
+
+        Nothing is read before the commit.
+        """
+    def move_range(self, start: _Limit, stop: _Limit, offset: _Offset, /) -> None:
+        """Move the bytes start..stop before the byte that is now at offset.
+
+        OverlapError if that is one of them.
+        """
+    def expect(self, start: _Limit, stop: _Limit, old: Buffer, /) -> None:
+        """Raise UnexpectedError unless the bytes start..stop are old.
+
+        Every commit raises it as well then, until discard.
+        """
+    def find(
+        self,
+        pattern: _Pattern,
+        start: _Limit = None,
+        stop: _Limit = None,
+        /,
+        *,
+        progress: _Progress | None = None,
+    ) -> Match | None:
+        """Return the first match of pattern that lies in start..stop.
+
+        pattern is bytes; a tuple of bytes, any of which; a Regex; or a compiled re.Pattern of
+        bytes: one with look-around, backreferences or the like raises PatternError. progress is
+        called with the bytes searched and those to search; what it raises, or Ctrl-C, stops the
+        search.
+        """
+    def rfind(
+        self,
+        pattern: _Pattern,
+        start: _Limit = None,
+        stop: _Limit = None,
+        /,
+        *,
+        progress: _Progress | None = None,
+    ) -> Match | None:
+        """Return the match that starts last. The arguments are those of find."""
+    def find_iter(
+        self,
+        pattern: _Pattern,
+        start: _Limit = None,
+        stop: _Limit = None,
+        /,
+        *,
+        progress: _Progress | None = None,
+    ) -> Iterator[Match]:
+        """Return an iterator of the matches, in order and without overlap.
+
+        An empty match right behind another is none. The iterator raises RuntimeError if the file is
+        edited meanwhile: make a list of it first. The arguments are those of find.
+        """
+    def replace_all(
+        self,
+        pattern: _Pattern,
+        replacement: Buffer,
+        start: _Limit = None,
+        stop: _Limit = None,
+        /,
+        *,
+        template: bool = False,
+        max: _Limit = None,
+        progress: _Progress | None = None,
+    ) -> int:
+        """Replace the matches and return how many there were. All or, after an error, none.
+
+        With template the replacement may hold $1, $name or ${name} for groups of a regular
+        expression, $0 for the whole match and $$ for a dollar sign. max is the most matches that
+        are replaced. The other arguments are those of find.
+        """
+    def lines(self, first: _Limit, last: _Limit, /) -> tuple[int, int]:
+        """Return start and stop of the bytes of the lines first..last, counted from 0, half-open.
+
+        file.remove(*file.lines(2, 4)) removes two lines.
+        """
+    def line_count(self) -> int:
+        """Return how many lines there are. Reads all bytes."""
+    def line_at(self, offset: _Offset, /) -> int:
+        """Return the number of the line, from 0 on, that the byte at offset lies in."""
+    def undo(self) -> bool:
+        """Take back the last edit or group of edits, also one that is committed.
+
+        Returns whether there was one. HistoryError if it is over the history limit.
+        """
+    def redo(self) -> bool:
+        """Make the edit again that undo took back last; return whether there was one."""
+    def group(self) -> AbstractContextManager[None]:
+        """Return a context manager: the edits in its block are undone and redone together."""
+    def snapshot(self, name: str, /) -> None:
+        """Keep the contents as they are now under a name, for view and restore. O(1)."""
+    def snapshots(self) -> list[str]:
+        """Return the names of all snapshots."""
+    def remove_snapshot(self, name: str, /) -> bool:
+        """Drop a snapshot; return whether there was one of this name."""
+    def view(self, name: str, /) -> View:
+        """Return the contents of a snapshot, to be read. HistoryError if there is none."""
+    def restore(self, name: str, /) -> None:
+        """Make the contents those of a snapshot: an edit like others, which can be undone."""
+    def apply(self, script: _Script, /) -> int:
+        """Make all edits of a script, or none, and return how many there were."""
+    def write_script(
+        self, out: _Path | _Writable, /, *, undo: bool = False, checks: _Checks = "checksum"
+    ) -> None:
+        """Write the edits since the last commit as a script; with undo, one that undoes them."""
+    def plan(self, *, strategy: _AnyStrategy = "auto", durable: bool = True) -> _Plan:
+        """Return what commit would do, and what every strategy would cost. Nothing is written."""
+    def commit(
+        self,
+        *,
+        progress: _Progress | None = None,
+        strategy: _AnyStrategy = "auto",
+        durable: bool = True,
+    ) -> None:
+        """Bring the file to the current contents in one pass.
+
+        After a crash the file is wholly old or wholly new, but for strategy "direct" and
+        durable=False, which does not wait for the disk. progress is called now and then with the
+        bytes done and the bytes to do. An exception that it raises, or Ctrl-C, stops the commit as
+        long as the file can keep the old contents; the edits are still there then. Later the commit
+        is finished first.
+        """
+    def discard(self) -> None:
+        """Drop all edits since the last commit, and the history and the snapshots with them."""
+    def close(self) -> None:
+        """Close the file without a commit: edits since the last one are dropped."""

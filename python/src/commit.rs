@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use bytesplice::{Cancel, CommitOptions, Error, Progress, SpliceFile, Strategy};
+use bytesplice::{
+    Cancel, CommitOptions, Durability, Error, Progress, SpliceFile, Strategy, UnknownStrategy,
+};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -28,9 +30,10 @@ pub(crate) fn strategy(name: &str) -> PyResult<Strategy> {
     }
 }
 
-/// How a map is committed.
+/// How edits are committed.
 pub(crate) struct How {
     strategy: Strategy,
+    durability: Durability,
     /// Called with the bytes done and the bytes to do.
     progress: Option<Py<PyAny>>,
 }
@@ -41,13 +44,48 @@ impl How {
     /// # Errors
     /// As for [`strategy`]; `TypeError` for what cannot be called.
     pub(crate) fn read(name: &str, progress: Option<Bound<'_, PyAny>>) -> PyResult<Self> {
-        if let Some(progress) = &progress
-            && !progress.is_callable()
-        {
-            return Err(PyTypeError::new_err("progress must be callable"));
-        }
-        Ok(Self { strategy: strategy(name)?, progress: progress.map(Bound::unbind) })
+        let progress = callable(progress)?;
+        Ok(Self { strategy: strategy(name)?, durability: Durability::Synced, progress })
     }
+
+    /// The same for a `SpliceFile`, which any strategy can commit.
+    ///
+    /// # Errors
+    /// `ValueError` for a name that is no strategy; `TypeError` for what cannot be called.
+    pub(crate) fn of_file(
+        name: &str,
+        durable: bool,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let progress = callable(progress)?;
+        Ok(Self { strategy: any_strategy(name)?, durability: durability(durable), progress })
+    }
+
+    /// What a plan is made for.
+    pub(crate) fn options<'a>(&self) -> CommitOptions<'a> {
+        CommitOptions::new().strategy(self.strategy).durability(self.durability)
+    }
+}
+
+fn durability(durable: bool) -> Durability {
+    if durable { Durability::Synced } else { Durability::Unsynced }
+}
+
+fn any_strategy(name: &str) -> PyResult<Strategy> {
+    name.parse().map_err(|error: UnknownStrategy| PyValueError::new_err(error.to_string()))
+}
+
+/// A callback, or none.
+///
+/// # Errors
+/// `TypeError` for what cannot be called.
+pub(crate) fn callable(progress: Option<Bound<'_, PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+    if let Some(progress) = &progress
+        && !progress.is_callable()
+    {
+        return Err(PyTypeError::new_err("progress must be callable"));
+    }
+    Ok(progress.map(Bound::unbind))
 }
 
 /// Commits without holding up other threads. What the callback raises, or a signal's handler such as that of Ctrl-C,
@@ -56,17 +94,39 @@ impl How {
 /// # Errors
 /// What was raised, or that the commit failed.
 pub(crate) fn commit(py: Python<'_>, file: &mut SpliceFile, how: How) -> PyResult<()> {
+    let How { strategy, durability, progress } = how;
+    watched(py, progress, None, |report, cancel| {
+        let options = CommitOptions::new().strategy(strategy).durability(durability);
+        file.commit_with(options.progress(report).cancel(cancel))
+    })
+}
+
+/// Searches in the same way: Ctrl-C, or what the callback raises, stops the search.
+///
+/// # Errors
+/// What was raised, or that the search failed.
+pub(crate) fn search<T: Send>(
+    py: Python<'_>,
+    progress: Option<Py<PyAny>>,
+    search: impl FnOnce(&mut dyn FnMut(Progress), &Cancel) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    // A short search without a callback need not ask Python at all.
+    let asked = progress.is_none().then(Instant::now);
+    watched(py, progress, asked, search)
+}
+
+fn watched<T: Send>(
+    py: Python<'_>,
+    callback: Option<Py<PyAny>>,
+    asked: Option<Instant>,
+    work: impl FnOnce(&mut dyn FnMut(Progress), &Cancel) -> Result<T, Error> + Send,
+) -> PyResult<T> {
     let cancel = Cancel::new();
-    let mut watcher =
-        Watcher { callback: how.progress, cancel: &cancel, asked: None, raised: None };
-    let outcome = py.detach(|| {
-        let mut report = |progress| watcher.report(progress);
-        let options = CommitOptions::new().strategy(how.strategy);
-        file.commit_with(options.progress(&mut report).cancel(&cancel))
-    });
+    let mut watcher = Watcher { callback, cancel: &cancel, asked, raised: None };
+    let outcome = py.detach(|| work(&mut |progress| watcher.report(progress), &cancel));
     match (outcome, watcher.raised) {
-        (Ok(()), None) => Ok(()),
-        (Ok(()) | Err(Error::Cancelled { .. }), Some(raised)) => Err(raised),
+        (Ok(value), None) => Ok(value),
+        (Ok(_) | Err(Error::Cancelled { .. }), Some(raised)) => Err(raised),
         (Err(error), raised) => {
             let error = to_python(error);
             error.set_cause(py, raised);

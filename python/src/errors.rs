@@ -2,56 +2,121 @@
 
 use std::io;
 
-use bytesplice::Error;
-use pyo3::exceptions::{PyIndexError, PyOSError, PyValueError};
-use pyo3::{PyErr, create_exception};
+use bytesplice::{Error, FileState, PatternError, ScriptProblem};
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
 use rustix::io::Errno;
 
-create_exception!(
-    bytesplice,
-    ChangedError,
-    PyOSError,
-    "The file was changed by others since it was mapped, so that the edits were not committed."
-);
-create_exception!(
-    bytesplice,
-    RecoveryError,
-    PyOSError,
-    "An earlier commit of the file was cut short and cannot be finished from here."
-);
+/// The module that defines the exceptions.
+const MODULE: &str = "bytesplice._errors";
 
-/// Turns an error of the library into the exception that `mmap` or a file object would raise for it.
+/// An exception of the kind of this name, which the package defines, that holds a message alone.
+pub(crate) fn of_kind(kind: &str, message: impl Into<String>) -> PyErr {
+    let message = message.into();
+    Python::attach(|py| match class(py, kind) {
+        Ok(class) => PyErr::from_type(class, (message,)),
+        Err(error) => error,
+    })
+}
+
+/// Turns an error of the library into an exception that is also the one that `mmap` or a file object would raise for it.
 ///
-/// The message is the library's own and names the path, offset and length; `errno` says what kind it is.
+/// The message is the library's own and names the path, offset and length; `errno` says what kind it is. What a file
+/// object raised while its bytes were read is raised again as it is.
 pub(crate) fn to_python(error: Error) -> PyErr {
+    let error = match raised_by_python(error) {
+        Ok(raised) => return raised,
+        Err(error) => error,
+    };
+    let state = match error.file_state() {
+        FileState::Recoverable { .. } => "recoverable",
+        FileState::Committed => "committed",
+        FileState::Damaged => "damaged",
+        _ => "unchanged",
+    };
     let message = error.to_string();
-    match error {
-        Error::OutOfRange { .. } | Error::ReversedRange { .. } => PyIndexError::new_err(message),
-        Error::MoveIntoItself { .. } => PyValueError::new_err(message),
-        Error::Changed { .. } | Error::SourceChanged { .. } | Error::Unexpected { .. } => {
-            ChangedError::new_err((Errno::STALE.raw_os_error(), message))
+    let raised = match kind(&error) {
+        (kind, None) => of_kind(kind, message),
+        (kind, Some(errno)) => file_error(kind, errno, message),
+    };
+    Python::attach(|py| {
+        // The class has "unchanged" for all.
+        if state != "unchanged" {
+            let _ = raised.value(py).setattr("file_state", state);
         }
+    });
+    raised
+}
+
+/// The class of an error, and the number of those that are an `OSError`.
+fn kind(error: &Error) -> (&'static str, Option<Errno>) {
+    match error {
+        Error::OutOfRange { .. } | Error::ReversedRange { .. } | Error::LinesOutOfRange { .. } => {
+            ("RangeError", None)
+        }
+        Error::MoveIntoItself { .. } => ("OverlapError", None),
+        Error::Unexpected { .. } => ("UnexpectedError", None),
+        Error::MatchTooLong { .. } => ("PatternError", None),
+        Error::Script { problem: ScriptProblem::OldBytes { .. }, .. } => ("UnexpectedError", None),
+        Error::Script { .. } => ("ScriptError", None),
+        Error::UndoForgotten { .. } | Error::NoSnapshot { .. } | Error::SnapshotStale { .. } => {
+            ("HistoryError", None)
+        }
+        Error::Changed { .. } | Error::SourceChanged { .. } => ("ChangedError", Some(Errno::STALE)),
         Error::NeedsRecovery { .. }
         | Error::JournalCorrupt { .. }
         | Error::WrongFile { .. }
         | Error::PastCommitPoint { .. }
         | Error::JournalVersion { .. }
-        | Error::JournalMissing { .. } => {
-            RecoveryError::new_err((Errno::IO.raw_os_error(), message))
-        }
-        Error::TooLarge { .. } | Error::SizeLimit { .. } => os_error(Errno::FBIG, message),
-        Error::StrategyUnsupported { .. } => os_error(Errno::OPNOTSUPP, message),
+        | Error::JournalMissing { .. } => ("RecoveryError", Some(Errno::IO)),
+        Error::TooLarge { .. } | Error::SizeLimit { .. } => ("NoSpaceError", Some(Errno::FBIG)),
+        Error::NoSpace { .. } => ("NoSpaceError", Some(Errno::NOSPC)),
+        Error::StrategyUnsupported { .. } => ("StrategyError", Some(Errno::OPNOTSUPP)),
         // What mapping a directory or a pipe answers.
-        Error::NotRegular { .. } => os_error(Errno::NODEV, message),
-        Error::PermissionDenied { .. } => os_error(Errno::ACCESS, message),
-        Error::Locked { .. } => os_error(Errno::AGAIN, message),
-        Error::NoSpace { .. } => os_error(Errno::NOSPC, message),
+        Error::NotRegular { .. } => ("FileError", Some(Errno::NODEV)),
+        Error::PermissionDenied { .. } => ("AccessError", Some(Errno::ACCESS)),
+        Error::Locked { .. } => ("LockedError", Some(Errno::AGAIN)),
         Error::Open { source, .. }
         | Error::JournalUnwritable { source, .. }
         | Error::Io { source, .. }
-        | Error::Content { source, .. } => os_error(errno(&source), message),
-        _ => os_error(Errno::IO, message),
+        | Error::Content { source, .. } => of_system(errno(source)),
+        _ => of_system(Errno::IO),
     }
+}
+
+/// The class of what the system answers, as `OSError` has one for some.
+fn of_system(errno: Errno) -> (&'static str, Option<Errno>) {
+    let kind = match errno {
+        Errno::NOENT => "MissingError",
+        Errno::ACCESS | Errno::PERM => "AccessError",
+        Errno::NOSPC | Errno::DQUOT | Errno::FBIG => "NoSpaceError",
+        _ => "FileError",
+    };
+    (kind, Some(errno))
+}
+
+/// What Python code raised while the library read from it.
+fn raised_by_python(error: Error) -> Result<PyErr, Error> {
+    let source = match &error {
+        Error::Content { source, .. }
+        | Error::Script {
+            problem: ScriptProblem::Read(source) | ScriptProblem::Write(source),
+            ..
+        } => source,
+        _ => return Err(error),
+    };
+    let raised = source.get_ref().and_then(|inner| inner.downcast_ref::<PyErr>());
+    match raised {
+        Some(raised) => Ok(Python::attach(|py| raised.clone_ref(py))),
+        None => Err(error),
+    }
+}
+
+/// A pattern or template that is not valid.
+pub(crate) fn not_a_pattern(error: PatternError) -> PyErr {
+    of_kind("PatternError", error.to_string())
 }
 
 /// The system's number of an error; `EIO` for one that the system did not make, such as an early end of file.
@@ -62,4 +127,25 @@ fn errno(source: &io::Error) -> Errno {
 /// `OSError`, or the subclass that Python has for the number.
 pub(crate) fn os_error(errno: Errno, message: impl Into<String>) -> PyErr {
     PyOSError::new_err((errno.raw_os_error(), message.into()))
+}
+
+fn file_error(kind: &str, errno: Errno, message: String) -> PyErr {
+    Python::attach(|py| match class(py, kind) {
+        Ok(class) => PyErr::from_type(class, (errno.raw_os_error(), message)),
+        Err(error) => error,
+    })
+}
+
+/// The exceptions by name. Kept, as nothing can be imported while the interpreter ends.
+static CLASSES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+
+/// Looks up the exceptions, which the package defines.
+pub(crate) fn load(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
+    let classes = CLASSES
+        .get_or_try_init(py, || Ok::<_, PyErr>(py.import(MODULE)?.dict().copy()?.unbind()))?;
+    Ok(classes.bind(py))
+}
+
+fn class<'py>(py: Python<'py>, kind: &str) -> PyResult<Bound<'py, PyType>> {
+    Ok(load(py)?.as_any().get_item(kind)?.cast_into::<PyType>()?)
 }

@@ -4,16 +4,27 @@ mod abandoned;
 mod commit;
 mod content;
 mod descriptor;
+mod edited;
 mod errors;
 mod index;
+mod matches;
 mod mmap;
+mod new_bytes;
+mod offset;
+mod pattern;
 mod plan;
 mod protection;
 mod reading;
+mod scripts;
 mod search;
 mod shared;
+mod splice_file;
+mod status;
+mod stream;
+mod view;
 mod window;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bytesplice::Recovery;
@@ -41,11 +52,22 @@ const SHARED_CONSTANTS: [&str; 10] = [
 #[pyfunction]
 #[pyo3(signature = (path, /))]
 fn abort(py: Python<'_>, path: PathBuf) -> PyResult<&'static str> {
-    match py.detach(|| bytesplice::abort(path)).map_err(errors::to_python)? {
-        Recovery::Clean => Ok("clean"),
-        Recovery::RolledBack => Ok("rolled-back"),
-        Recovery::Completed => Ok("completed"),
+    py.detach(|| bytesplice::abort(path)).map(name_of).map_err(errors::to_python)
+}
+
+/// What recovery did, in the words of the command line.
+fn name_of(recovery: Recovery) -> &'static str {
+    match recovery {
+        Recovery::Clean => "clean",
+        Recovery::RolledBack => "rolled-back",
+        Recovery::Completed => "completed",
     }
+}
+
+/// Runs the command line with these arguments, of which the first is the name of the program, and returns its exit code.
+#[pyfunction]
+fn _run(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| bytesplice_cli::run(arguments))
 }
 
 /// Memory-mapped files whose slices can take any length.
@@ -54,8 +76,9 @@ fn _bytesplice(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add_class::<mmap::Mmap>()?;
     module.add_function(wrap_pyfunction!(abort, module)?)?;
-    module.add("ChangedError", py.get_type::<errors::ChangedError>())?;
-    module.add("RecoveryError", py.get_type::<errors::RecoveryError>())?;
+    module.add_function(wrap_pyfunction!(_run, module)?)?;
+    errors::load(py)?;
+    splice_file::add_to(module)?;
     let standard = py.import("mmap")?;
     for name in SHARED_CONSTANTS {
         module.add(name, standard.getattr(name)?)?;

@@ -107,12 +107,6 @@ impl ExitCode {
     }
 }
 
-impl From<ExitCode> for std::process::ExitCode {
-    fn from(code: ExitCode) -> Self {
-        (code as u8).into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;

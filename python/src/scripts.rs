@@ -1,0 +1,142 @@
+//! Edit scripts: read from and written to files and file objects.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Cursor, Read, Write};
+use std::path::PathBuf;
+
+use bytesplice::{Checks, OpenOptions, Script, ScriptWriter};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+
+use crate::content::bytes_like;
+use crate::errors::{os_error, to_python};
+use crate::stream::{Sink, Source};
+
+/// Bytes that are read or written at a time.
+const BUFFER: usize = 256 << 10;
+
+/// What the script says of the bytes that it removes.
+///
+/// # Errors
+/// `ValueError` for other names.
+pub(crate) fn checks(name: &str) -> PyResult<Checks> {
+    match name {
+        "none" => Ok(Checks::None),
+        "checksum" => Ok(Checks::Checksum),
+        "whole" => Ok(Checks::Whole),
+        _ => Err(PyValueError::new_err(format!(
+            "there are no checks {name:?}: use none, checksum or whole"
+        ))),
+    }
+}
+
+/// Where a script comes from.
+pub(crate) enum From {
+    Path(PathBuf),
+    Bytes(PyBackedBytes),
+    Stream(Source),
+}
+
+impl<'py> FromPyObject<'_, 'py> for From {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(path) = object.extract() {
+            return Ok(Self::Path(path));
+        }
+        if let Ok(bytes) = bytes_like(&object) {
+            return Ok(Self::Bytes(bytes));
+        }
+        Source::new(&object).map(Self::Stream)
+    }
+}
+
+impl From {
+    /// Whether reading it runs Python code.
+    pub(crate) fn runs_python(&self) -> bool {
+        matches!(self, Self::Stream(_))
+    }
+
+    /// Reads the header.
+    pub(crate) fn open(self) -> bytesplice::Result<Script<BufReader<Box<dyn Read>>>> {
+        let (name, reader): (PathBuf, Box<dyn Read>) = match self {
+            Self::Path(path) => {
+                let file = File::open(&path)
+                    .map_err(|source| bytesplice::Error::Open { path: path.clone(), source })?;
+                (path, Box::new(file))
+            }
+            Self::Bytes(bytes) => ("script".into(), Box::new(Cursor::new(bytes))),
+            Self::Stream(source) => ("script".into(), Box::new(source)),
+        };
+        Script::new(name, BufReader::with_capacity(BUFFER, reader))
+    }
+}
+
+/// Where a script goes.
+pub(crate) enum To {
+    Path(PathBuf),
+    Object(Py<PyAny>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for To {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        Ok(object.extract().map_or_else(|_| Self::Object(object.to_owned().unbind()), Self::Path))
+    }
+}
+
+/// The writer of a script.
+pub(crate) type Out = ScriptWriter<BufWriter<Box<dyn Write + Send>>>;
+
+impl To {
+    /// Creates the file, or overwrites it.
+    ///
+    /// # Errors
+    /// `OSError`.
+    pub(crate) fn open(self) -> PyResult<Out> {
+        let (name, writer): (PathBuf, Box<dyn Write + Send>) = match self {
+            Self::Path(path) => {
+                let file = File::create(&path).map_err(|error| {
+                    let errno = rustix::io::Errno::from_io_error(&error);
+                    let message = format!("{}: cannot create: {error}", path.display());
+                    os_error(errno.unwrap_or(rustix::io::Errno::IO), message)
+                })?;
+                (path, Box::new(file))
+            }
+            Self::Object(object) => ("script".into(), Box::new(Sink(object))),
+        };
+        Ok(ScriptWriter::new(name, BufWriter::with_capacity(BUFFER, writer)))
+    }
+}
+
+/// Write the script that turns the file at old into the one at new to out, a path or a binary file object.
+///
+/// checks says what it holds of the bytes that it removes, to be compared when it is applied: "none", "checksum", or "whole",
+/// which makes it invertible.
+#[pyfunction]
+#[pyo3(signature = (old, new, out, *, checks="checksum"))]
+pub(crate) fn diff(
+    py: Python<'_>,
+    old: PathBuf,
+    new: PathBuf,
+    out: To,
+    checks: &str,
+) -> PyResult<()> {
+    let checks = self::checks(checks)?;
+    py.detach(|| {
+        let read_only = OpenOptions::new().read_only(true);
+        let (old, new) = (read_only.open(old)?, read_only.open(new)?);
+        Ok((old, new))
+    })
+    .map_err(to_python)
+    .and_then(|(old, new)| {
+        let mut out = out.open()?;
+        py.detach(|| {
+            bytesplice::diff(&old, &new, checks, &mut out)?;
+            out.finish().map(drop)
+        })
+        .map_err(to_python)
+    })
+}
