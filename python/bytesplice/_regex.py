@@ -54,7 +54,7 @@ def translated(pattern: "re.Pattern[bytes]") -> str:
     Return the expression in the other syntax, or raise PatternError.
 
     >>> translated(re.compile(rb"(?P<key>k+)=[^;]{1,3}", re.IGNORECASE))
-    '(?i:(?P<key>(?:k){1,})=[^;]{1,3})'
+    '(?i:(?P<key>(?:k){1,})=(?:[^;]){1,3})'
     """
     if not isinstance(pattern.pattern, bytes):
         raise TypeError("a pattern must be compiled from bytes, not from str")

@@ -3,6 +3,8 @@
 use std::ffi::CString;
 use std::path::PathBuf;
 use std::process;
+use std::thread;
+use std::time::Duration;
 
 use bytesplice::{
     Error, LockMode, OpenOptions, RecoverOptions, Replacement, SearchOptions, SpliceFile,
@@ -64,10 +66,11 @@ fn open(
     history_limit: Option<Offset>,
     temporary_directory: Option<PathBuf>,
 ) -> PyResult<PySpliceFile> {
-    let lock = match lock {
-        "try" => LockMode::Try,
-        "wait" => LockMode::Wait,
-        "none" => LockMode::None,
+    let (lock, waits) = match lock {
+        "try" => (LockMode::Try, false),
+        // Asked again and again, so that Ctrl-C can end it.
+        "wait" => (LockMode::Try, true),
+        "none" => (LockMode::None, false),
         _ => {
             return Err(PyValueError::new_err(format!(
                 "there is no lock {lock:?}: use try, wait or none"
@@ -84,8 +87,20 @@ fn open(
     if let Some(directory) = temporary_directory {
         options = options.temporary_directory(directory);
     }
-    py.detach(|| options.open(path)).map(PySpliceFile::new).map_err(to_python)
+    loop {
+        match py.detach(|| options.open(&path)) {
+            Ok(file) => return Ok(PySpliceFile::new(file)),
+            Err(Error::Locked { .. }) if waits => {
+                py.check_signals()?;
+                py.detach(|| thread::sleep(BETWEEN_TRIES));
+            }
+            Err(error) => return Err(to_python(error)),
+        }
+    }
 }
+
+/// How long a lock that is held is left alone.
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// Opens the file of a descriptor anew, without a lock.
 #[pyfunction]

@@ -586,6 +586,29 @@ def test_waiting_for_a_lock_lets_others_run(data: Path) -> None:
     assert lengths == [41]
 
 
+def test_control_c_stops_waiting(data: Path, tmp_path: Path) -> None:
+    script = """if True:
+        import bytesplice, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("begin", flush=True)
+        try:
+            bytesplice.open(sys.argv[1], lock="wait")
+        except KeyboardInterrupt:
+            print("stopped")
+        """
+    with bytesplice.open(data):
+        child = subprocess.Popen(
+            [sys.executable, "-c", script, str(data)], stdout=subprocess.PIPE, cwd=tmp_path
+        )
+        assert child.stdout is not None
+        with child.stdout:
+            assert child.stdout.readline() == b"begin\n"
+            time.sleep(0.1)
+            child.send_signal(signal.SIGINT)
+            assert child.stdout.readline() == b"stopped\n"
+            assert child.wait() == 0
+
+
 def test_opening(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         bytesplice.open(tmp_path / "none")
