@@ -28,7 +28,8 @@ pub(crate) fn strategy(name: &str) -> PyResult<Strategy> {
     }
 }
 
-/// How a map is committed.
+/// How a map is committed: without more ado by the default.
+#[derive(Default)]
 pub(crate) struct How {
     strategy: Strategy,
     /// Called with the bytes done and the bytes to do.

@@ -4,6 +4,7 @@ use std::io;
 
 use bytesplice::Error;
 use pyo3::exceptions::{PyIndexError, PyOSError, PyValueError};
+use pyo3::prelude::*;
 use pyo3::{PyErr, create_exception};
 use rustix::io::Errno;
 
@@ -62,4 +63,20 @@ fn errno(source: &io::Error) -> Errno {
 /// `OSError`, or the subclass that Python has for the number.
 pub(crate) fn os_error(errno: Errno, message: impl Into<String>) -> PyErr {
     PyOSError::new_err((errno.raw_os_error(), message.into()))
+}
+
+/// The system's own error as `OSError`, in the system's words.
+pub(crate) fn io_to_python(error: &io::Error) -> PyErr {
+    os_error(errno(error), errno(error).to_string())
+}
+
+/// `io.UnsupportedOperation`, which is an `OSError` and a `ValueError`: versions of Python differ in what `mmap` raises.
+pub(crate) fn unsupported(message: &str) -> PyErr {
+    Python::attach(|py| {
+        let raised = py
+            .import("io")
+            .and_then(|io| io.getattr("UnsupportedOperation"))
+            .and_then(|kind| kind.call1((Errno::BADF.raw_os_error(), message)));
+        raised.map_or_else(|error| error, PyErr::from_value)
+    })
 }
