@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyInt};
 
 use crate::content::{byte_value, bytes_like};
 use crate::errors::to_python;
-use crate::index::{Index, item};
+use crate::index::{Index, item, size_or};
 use crate::mmap::Mmap;
 use crate::reading::{bytes_of, read_bytes};
 use crate::search;
@@ -49,12 +49,14 @@ impl Mmap {
         value: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let plain = |object: &Bound<'_, PyAny>| object.is_exact_instance_of::<PyInt>();
-        if plain(index) && plain(value) {
-            let (index, byte) = (Index::read(index), byte_value(value));
+        if plain(value)
+            && plain(index)
+            && let (Ok(index), Ok(byte)) = (size_or::<PyIndexError>(index), byte_value(value))
+        {
+            // Numbers run no user code, so that one look at the window is enough.
             return self.shared.change(py, |window| {
-                let Index::Item(index) = index? else { return Ok(()) };
                 let at = item(index, window.len)?;
-                window.store(at, &[byte?])
+                window.store(at, &[byte])
             });
         }
         self.shared.check_stores(py)?;

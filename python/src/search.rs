@@ -9,7 +9,7 @@ use crate::window::Window;
 
 /// How many bytes are looked at first, if the needle is not longer: a script that goes from match to match must not
 /// pay for a large block each time.
-const FIRST_BLOCK: u64 = 4 << 10;
+const FIRST_BLOCK: u64 = 1 << 10;
 /// How many bytes are looked at in one go in the end; each block is twice as long as the one before.
 const LONGEST_BLOCK: u64 = 1 << 20;
 

@@ -45,6 +45,7 @@ impl SharedWindow {
     ///
     /// # Errors
     /// `RuntimeError` instead of waiting for a commit that waits for the caller.
+    #[inline]
     pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Option<Window>>> {
         match self.window.try_lock() {
             Ok(window) => return Ok(window),
@@ -52,6 +53,11 @@ impl SharedWindow {
             Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => {}
         }
+        self.wait(py)
+    }
+
+    #[cold]
+    fn wait(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Option<Window>>> {
         if *self.committer() == Some(thread::current().id()) {
             return Err(PyRuntimeError::new_err(
                 "this map is being committed: progress callbacks and signal handlers cannot use it",
@@ -64,6 +70,7 @@ impl SharedWindow {
     ///
     /// # Errors
     /// `ValueError` if it is closed, and those of the action.
+    #[inline]
     pub(crate) fn with<T>(
         &self,
         py: Python<'_>,
@@ -79,6 +86,7 @@ impl SharedWindow {
     ///
     /// # Errors
     /// As for [`with`](Self::with), and `TypeError` if the map is read-only.
+    #[inline]
     pub(crate) fn change<T>(
         self: &Arc<Self>,
         py: Python<'_>,

@@ -139,6 +139,7 @@ impl Window {
     }
 
     /// The byte at an offset inside the window.
+    #[inline]
     pub(crate) fn byte(&self, offset: u64) -> PyResult<u8> {
         if let Some(byte) = self.map.as_ref().and_then(|map| map.byte(offset)) {
             return Ok(byte);
@@ -162,11 +163,17 @@ impl Window {
     }
 
     /// Stores bytes over as many from `offset` on: in the file at once, if it is mapped for that.
+    #[inline]
     pub(crate) fn store(&mut self, offset: u64, bytes: &[u8]) -> PyResult<()> {
         if let Some(map) = self.map.as_ref().filter(|map| map.is_writable()) {
             map.store(offset, bytes);
             return Ok(());
         }
+        self.store_in_file(offset, bytes)
+    }
+
+    #[cold]
+    fn store_in_file(&mut self, offset: u64, bytes: &[u8]) -> PyResult<()> {
         let (start, end) = (self.start + offset, self.start + offset + bytes.len() as u64);
         self.edited()?.replace(start..end, bytes).map_err(to_python)
     }
