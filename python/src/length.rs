@@ -46,10 +46,11 @@ impl Mmap {
 
     /// Add bytes, or what an iterable gives of integers, at the end: all of them or none.
     #[pyo3(signature = (values, /))]
-    fn extend(&self, py: Python<'_>, values: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.shared.check_stores(py)?;
-        if values.cast::<Self>().is_ok_and(|map| std::ptr::eq(map.get(), self)) {
-            return self.shared.change(py, |window| {
+    fn extend(slf: &Bound<'_, Self>, values: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, shared) = (slf.py(), &slf.get().shared);
+        shared.check_stores(py)?;
+        if values.is(slf) {
+            return shared.change(py, |window| {
                 let len = window.len;
                 window.replace_by_own(len..len, 0, len)
             });
@@ -69,8 +70,10 @@ impl Mmap {
                 let iterator = values.try_iter().map_err(|error| {
                     let kind = values.get_type().name();
                     let kind = kind.map_or_else(|_| "object".to_owned(), |kind| kind.to_string());
+                    let own = slf.get_type().name();
+                    let own = own.map_or_else(|_| "mmap".to_owned(), |own| own.to_string());
                     if error.is_instance_of::<PyTypeError>(py) {
-                        PyTypeError::new_err(format!("can't extend mmap with {kind}"))
+                        PyTypeError::new_err(format!("can't extend {own} with {kind}"))
                     } else {
                         error
                     }
@@ -80,7 +83,7 @@ impl Mmap {
                 &gathered
             }
         };
-        self.shared.change(py, |window| {
+        shared.change(py, |window| {
             let end = window.len;
             detached(py, new.len(), || window.replace(end..end, new))
         })

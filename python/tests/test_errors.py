@@ -169,11 +169,6 @@ def test_offsets_beyond_the_file(data: Path, offset: int) -> None:
         opened(data, 0, offset=offset).__enter__()
 
 
-def test_anonymous_memory_is_left_to_the_standard_mmap() -> None:
-    with pytest.raises(ValueError, match="use the standard mmap"):
-        bytesplice.mmap(-1, 10)
-
-
 def test_what_is_not_a_regular_file(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     directory = os.open(tmp_path, os.O_RDONLY)
@@ -405,5 +400,3 @@ def test_subclasses_and_weak_references(data: Path) -> None:
         )
         assert hash(mapped)
         assert mapped == mapped
-        with pytest.raises(TypeError, match="not iterable"):
-            iter(mapped)
