@@ -86,13 +86,14 @@ class mmap:
     """
     A memory-mapped file whose slices can take bytes of any length.
 
-    Like mmap.mmap of the standard library, with one great difference: slice assignment, del, insert, append, extend,
-    pop, remove and clear change the length, and shift what lies behind. Stores that keep the length reach the file at
-    once, as in mmap. From the first change of the length on everything waits for flush, close or the end of a with
-    block: these commit all edits in one crash-safe pass. With deferred=True everything always waits for them.
+    Like mmap.mmap of the standard library, with one great difference: slice assignment, del,
+    insert, append, extend, pop, remove and clear change the length, and shift what lies behind.
+    Stores that keep the length reach the file at once, as in mmap. From the first change of the
+    length on everything waits for flush, close or the end of a with block: these commit all edits
+    in one crash-safe pass. With deferred=True everything always waits for them.
 
-    Empty files can be mapped, and offset can be any number of bytes. fileno -1 maps zeros in memory that no file has.
-    With trackfd=False no descriptor is kept, and the length is fixed.
+    Empty files can be mapped, and offset can be any number of bytes. fileno -1 maps zeros in
+    memory that no file has. With trackfd=False no descriptor is kept, and the length is fixed.
     """
 
     def __new__(
@@ -134,8 +135,8 @@ class mmap:
         """
         Return a view of the bytes, writable if the map is.
 
-        With unsaved edits it is a read-only copy, up to 64 MiB; above that a BufferError says to flush first. As long
-        as there are views the length cannot change.
+        With unsaved edits it is a read-only copy, up to 64 MiB; above that a BufferError says to
+        flush first. As long as there are views the length cannot change.
         """
 
     def __release_buffer__(self, view: memoryview, /) -> None: ...
@@ -153,7 +154,8 @@ class mmap:
         """
         Insert bytes, or one byte given as an integer, before index.
 
-        Like that of list.insert the index is clipped: one out of range inserts at the start or the end.
+        Like that of list.insert the index is clipped: one out of range inserts at the start or the
+        end.
         """
 
     def append(self, value: SupportsIndex, /) -> None:
@@ -173,22 +175,31 @@ class mmap:
 
     def resize(self, newsize: int, /) -> None:
         """
-        Make the map newsize bytes long, and the file with it, at once: cut off its end, or add zeros.
+        Make the map newsize bytes long, and the file with it, at once: cut off its end, or add
+        zeros.
 
-        All other edits are saved too. What lies behind the map in the file is shifted, never cut off.
+        All other edits are saved too. What lies behind the map in the file is shifted, never cut
+        off.
         """
 
     def find(self, sub: Buffer, start: int | None = None, end: int | None = None, /) -> int:
-        """Return the lowest index of sub in start..end, or -1; start is the position unless given."""
+        """
+        Return the lowest index of sub in start..end, or -1; start is the position unless given.
+        """
 
     def rfind(self, sub: Buffer, start: int | None = None, end: int | None = None, /) -> int:
-        """Return the highest index of sub in start..end, or -1; start is the position unless given."""
+        """
+        Return the highest index of sub in start..end, or -1; start is the position unless given.
+        """
 
     def move(self, dest: int, src: int, count: int, /) -> None:
         """Copy count bytes from src over those at dest; the two may overlap, the length stays."""
 
     def seek(self, dist: int, whence: int = 0, /) -> int:
-        """Set the position, counted from the start (0), the position (1) or the end (2), and return it."""
+        """
+        Set the position, counted from the start (0), the position (1) or the end (2), and return
+        it.
+        """
 
     def seekable(self) -> bool:
         """Return True."""
@@ -203,7 +214,10 @@ class mmap:
         """Return the byte at the position and move behind it."""
 
     def readline(self) -> bytes:
-        """Return the bytes from the position to the next newline, or to the end, and move behind them."""
+        """
+        Return the bytes from the position to the next newline, or to the end, and move behind
+        them.
+        """
 
     def write(self, bytes: Buffer, /) -> int:
         """Store bytes over those at the position, move behind them and return their number."""
@@ -215,7 +229,11 @@ class mmap:
         """Return the size of the file; with unsaved edits, the size it will have."""
 
     def madvise(self, option: int, start: int = 0, length: int | None = None, /) -> None:
-        """Give the system advice, one of the MADV_ numbers. Nothing is done while there are unsaved edits."""
+        """
+        Give the system advice, one of the MADV_ numbers.
+
+        Nothing is done while there are unsaved edits.
+        """
 
     def set_name(self, name: str, /) -> None:
         """Name anonymous memory; ValueError for a file."""
@@ -233,12 +251,17 @@ class mmap:
         """
         Write all edits to the file in one crash-safe pass.
 
-        Without unsaved edits the stores to size bytes from offset on are written to the disk, as by mmap. progress is
-        called with the bytes done and the bytes to do; what it raises stops the commit if the old contents can be kept.
+        Without unsaved edits the stores to size bytes from offset on are written to the disk, as
+        by mmap. progress is called with the bytes done and the bytes to do; what it raises stops
+        the commit if the old contents can be kept.
         """
 
     def plan(self, *, strategy: _Strategy = "auto") -> _Plan:
         """Return what flush would do."""
 
     def close(self, *, strategy: _Strategy = "auto", progress: _Progress | None = None) -> None:
-        """Write all edits to the file and close the map. With exported views it is a BufferError."""
+        """
+        Write all edits to the file and close the map.
+
+        With exported views it is a BufferError.
+        """

@@ -2,7 +2,8 @@
 Run the interpreter's own tests of bytearray on resizing with bytesplice.mmap in its place.
 
 What a map is not made for is added to it here: it is made of bytes and compared by its contents,
-a slice takes a list of integers by way of bytes, and iterating gives integers. All changes are those of the class itself.
+a slice takes a list of integers by way of bytes, and iterating gives integers. All changes are
+those of the class itself.
 """
 
 import json
@@ -10,8 +11,9 @@ import sys
 import unittest
 from typing import Any
 
-import bytesplice
 from outcomes import Outcomes
+
+import bytesplice
 
 
 class Swapped(bytesplice.mmap):
@@ -44,7 +46,7 @@ Swapped.__name__ = Swapped.__qualname__ = "bytearray"
 
 
 if __name__ == "__main__":
-    from test import test_bytes
+    from test import test_bytes  # type: ignore[import-not-found]
 
     vars(test_bytes)["bytearray"] = Swapped
     outcomes = Outcomes()

@@ -10,8 +10,9 @@ import sys
 import types
 import unittest
 
-import bytesplice
 from outcomes import Outcomes
+
+import bytesplice
 
 
 class mmap(bytesplice.mmap):
@@ -31,7 +32,7 @@ def swapped_module() -> types.ModuleType:
 
 if __name__ == "__main__":
     sys.modules["mmap"] = swapped_module()
-    from test import test_mmap
+    from test import test_mmap  # type: ignore[import-not-found]
 
     assert test_mmap.mmap.mmap is mmap
     outcomes = Outcomes()
