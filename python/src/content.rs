@@ -36,7 +36,8 @@ impl Buffer {
         let mut view = Box::new(ffi::Py_buffer::new());
         // SAFETY: the view is there to be written, and has a place of its own for as long as it is one.
         let failed =
-            unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, ffi::PyBUF_SIMPLE) } < 0;
+            unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut *view, ffi::PyBUF_SIMPLE) }
+                < 0;
         if failed { Err(PyErr::fetch(object.py())) } else { Ok(Self(view)) }
     }
 }

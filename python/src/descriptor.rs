@@ -50,7 +50,9 @@ pub(crate) fn memory(py: Python<'_>, len: u64, writes: bool) -> PyResult<Tracked
 /// Always.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn memory(_py: Python<'_>, _len: u64, _writes: bool) -> PyResult<Tracked> {
-    Err(PyValueError::new_err("bytesplice maps files only: for anonymous memory use the standard mmap"))
+    Err(PyValueError::new_err(
+        "bytesplice maps files only: for anonymous memory use the standard mmap",
+    ))
 }
 
 fn open(py: Python<'_>, path: String, writes: bool) -> PyResult<Tracked> {

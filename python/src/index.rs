@@ -58,9 +58,7 @@ impl Index {
 pub(crate) fn size_or<E: PyTypeInfo>(object: &Bound<'_, PyAny>) -> PyResult<i64> {
     let py = object.py();
     // SAFETY: two live objects of Python are asked, while it is attached.
-    let value = unsafe {
-        ffi::PyNumber_AsSsize_t(object.as_ptr(), E::type_object(py).as_ptr())
-    };
+    let value = unsafe { ffi::PyNumber_AsSsize_t(object.as_ptr(), E::type_object(py).as_ptr()) };
     if value == -1
         && let Some(error) = PyErr::take(py)
     {

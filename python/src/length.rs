@@ -78,8 +78,7 @@ impl Mmap {
                         error
                     }
                 })?;
-                gathered =
-                    iterator.map(|value| element(&value?)).collect::<PyResult<Vec<u8>>>()?;
+                gathered = iterator.map(|value| element(&value?)).collect::<PyResult<Vec<u8>>>()?;
                 &gathered
             }
         };

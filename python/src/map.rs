@@ -136,7 +136,11 @@ impl Map {
         let failed = unsafe {
             libc::madvise(self.as_ptr().add(start).sub(before).cast(), len + before, advice)
         } != 0;
-        if failed { Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL).into()) } else { Ok(()) }
+        if failed {
+            Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::INVAL).into())
+        } else {
+            Ok(())
+        }
     }
 
     /// An offset in memory.

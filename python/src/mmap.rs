@@ -13,9 +13,7 @@ use crate::content::{bytes_like, unsigned_byte};
 use crate::descriptor::{memory, reopen, size_on_disk, window_len};
 use crate::errors::{io_to_python, to_python, unsupported};
 use crate::index::clip;
-use crate::protection::{
-    ACCESS_DEFAULT, MAP_ANONYMOUS, MAP_SHARED, PROT_READ_WRITE, Protection,
-};
+use crate::protection::{ACCESS_DEFAULT, MAP_ANONYMOUS, MAP_SHARED, PROT_READ_WRITE, Protection};
 use crate::reading::{in_memory, take};
 use crate::search;
 use crate::shared::SharedWindow;

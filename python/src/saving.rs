@@ -103,8 +103,7 @@ impl Mmap {
         let saves = self.shared.protection().commits()
             && window.is_unsaved()
             && window.is_of_this_process();
-        let outcome =
-            if saves { commit(py, &mut window.tracked()?.file, how) } else { Ok(()) };
+        let outcome = if saves { commit(py, &mut window.tracked()?.file, how) } else { Ok(()) };
         py.detach(|| drop(window));
         outcome
     }

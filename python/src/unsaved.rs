@@ -17,7 +17,9 @@ static UNSAVED: Mutex<Vec<Weak<SharedWindow>>> = Mutex::new(Vec::new());
 pub(crate) fn note(map: &Arc<SharedWindow>) {
     let mut unsaved = UNSAVED.lock().unwrap_or_else(PoisonError::into_inner);
     // Also keeps the list as long as the maps are many.
-    unsaved.retain(|known| known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), &raw const **map));
+    unsaved.retain(|known| {
+        known.strong_count() > 0 && !std::ptr::eq(known.as_ptr(), &raw const **map)
+    });
     unsaved.push(Arc::downgrade(map));
 }
 
@@ -31,7 +33,10 @@ pub(crate) fn save_at_exit(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let unsaved = std::mem::take(&mut *UNSAVED.lock().unwrap_or_else(PoisonError::into_inner));
         unsaved.iter().filter_map(Weak::upgrade).for_each(|map| abandon(&map));
     }
-    module.py().import("atexit")?.call_method1("register", (wrap_pyfunction!(save_all, module)?,))?;
+    module
+        .py()
+        .import("atexit")?
+        .call_method1("register", (wrap_pyfunction!(save_all, module)?,))?;
     Ok(())
 }
 

@@ -192,7 +192,12 @@ impl Window {
     }
 
     /// Replaces `range` by `len` bytes of this window itself, from `from` on.
-    pub(crate) fn replace_by_own(&mut self, range: Range<u64>, from: u64, len: u64) -> PyResult<()> {
+    pub(crate) fn replace_by_own(
+        &mut self,
+        range: Range<u64>,
+        from: u64,
+        len: u64,
+    ) -> PyResult<()> {
         if range == (from..from + len) {
             return Ok(());
         }

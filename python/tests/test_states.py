@@ -1,4 +1,4 @@
-"""Random calls on maps of one file, against a bytearray and the file: a state machine of hypothesis."""
+"""Random calls on a map, against a bytearray and the file: a state machine of hypothesis."""
 
 import shutil
 import tempfile
