@@ -13,14 +13,15 @@ use crate::errors::to_python;
 use crate::map::Map;
 use crate::mmap::Mmap;
 use crate::reading::in_memory;
+use crate::stores::FileStores;
 
 /// Longest contents with unsaved edits that are copied for a view.
 const LONGEST_COPY: u64 = 64 << 20;
 
 /// What a view keeps alive, whatever becomes of the map.
 enum Viewed {
-    /// The mapped bytes themselves.
-    Map(Arc<Map>),
+    /// The mapped bytes themselves, and the stores to their file, if there can be any.
+    Map(Arc<Map>, Option<Arc<FileStores>>),
     /// A copy of bytes that do not lie together.
     Copy(Vec<u8>),
 }
@@ -28,13 +29,21 @@ enum Viewed {
 impl Viewed {
     fn memory(&self) -> (*mut u8, usize) {
         match self {
-            Self::Map(map) => (map.as_ptr(), map.len()),
+            Self::Map(map, _) => (map.as_ptr(), map.len()),
             Self::Copy(bytes) => (bytes.as_ptr().cast_mut(), bytes.len()),
         }
     }
 
     fn is_writable(&self) -> bool {
-        matches!(self, Self::Map(map) if map.is_writable())
+        matches!(self, Self::Map(map, _) if map.is_writable())
+    }
+}
+
+impl Drop for Viewed {
+    fn drop(&mut self) {
+        if let Self::Map(_, Some(stores)) = self {
+            stores.end_view();
+        }
     }
 }
 
@@ -57,7 +66,9 @@ impl Mmap {
         let (py, shared) = (slf.py(), &slf.get().shared);
         let viewed = shared.with(py, |window| {
             let viewed = if let Some(map) = window.map() {
-                Viewed::Map(Arc::clone(map))
+                let stores = map.is_writable().then(|| Arc::clone(window.file_stores()));
+                stores.iter().for_each(|stores| stores.begin_view());
+                Viewed::Map(Arc::clone(map), stores)
             } else {
                 if window.len > LONGEST_COPY {
                     return Err(PyBufferError::new_err(format!(

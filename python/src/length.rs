@@ -167,8 +167,10 @@ fn resize(py: Python<'_>, shared: &SharedWindow, window: &mut Window, len: u64) 
     if len != window.len {
         window.set_len(len)?;
     }
-    let _committing = shared.committing();
-    let outcome = commit(py, &mut window.tracked()?.file, How::default());
+    let file = window.committable()?;
+    let committing = shared.committing();
+    let outcome = commit(py, file, How::default());
+    drop(committing);
     if !window.tracked()?.file.is_modified() {
         window.map_anew();
     }

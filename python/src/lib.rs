@@ -17,6 +17,7 @@ mod reading;
 mod saving;
 mod search;
 mod shared;
+mod stores;
 mod unsaved;
 mod window;
 

@@ -57,13 +57,14 @@ impl Mmap {
             window.check_process()?;
             let file = &mut window.tracked()?.file;
             let outcome = if file.is_modified() {
+                let file = window.committable()?;
                 let _committing = self.shared.committing();
                 commit(py, file, how)
             } else {
                 Ok(())
             };
             // What was raised may have been raised after the end.
-            if !file.is_modified() {
+            if !window.tracked()?.file.is_modified() {
                 window.map_anew();
             }
             outcome

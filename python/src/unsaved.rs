@@ -53,16 +53,17 @@ pub(crate) fn abandon(map: &SharedWindow) {
 
 /// Commits with a warning. What fails cannot be raised here and goes to `sys.unraisablehook`.
 fn commit(mut window: Window) {
-    let Ok(tracked) = window.tracked() else { return };
-    let file = &mut tracked.file;
-    let path = file.path().display().to_string();
+    let Some(path) = window.file().map(|tracked| tracked.file.path().display().to_string()) else {
+        return;
+    };
     let attached = Python::try_attach(|py| {
         let pending = PyErr::take(py);
         let message =
             format!("unclosed map of {path} with edits: they are committed now").replace('\0', "");
         let category = py.get_type::<PyResourceWarning>();
         let warned = PyErr::warn(py, &category, &CString::new(message).unwrap_or_default(), 1);
-        let committed = py.detach(|| file.commit()).map_err(to_python);
+        let committed =
+            window.committable().and_then(|file| py.detach(|| file.commit()).map_err(to_python));
         for error in [warned, committed].into_iter().filter_map(Result::err) {
             error.write_unraisable(py, None);
         }
@@ -72,6 +73,7 @@ fn commit(mut window: Window) {
     });
     // After the end of the interpreter the commit still counts, and standard error is all that is left.
     if attached.is_none()
+        && let Ok(file) = window.committable()
         && let Err(error) = file.commit()
     {
         eprintln!("bytesplice: {error}");

@@ -13,6 +13,7 @@ use crate::errors::to_python;
 use crate::index::Run;
 use crate::map::{Map, Stores};
 use crate::process::Process;
+use crate::stores::FileStores;
 
 /// Neighbours of an extended slice that lie this close together are read and stored in one piece.
 const GROUP: u64 = 64 << 10;
@@ -32,6 +33,9 @@ pub(crate) struct Window {
     file: Option<Tracked>,
     /// How many exported views there are; with any the length cannot change.
     exports: Arc<AtomicUsize>,
+    /// The stores of this process to the file, and how many there were when the first edit was made that is not saved.
+    file_stores: Arc<FileStores>,
+    stores_before: u64,
     /// The process that may edit the file.
     process: Process,
     /// Where the window begins in the file.
@@ -63,11 +67,18 @@ impl Window {
     ) -> std::io::Result<Self> {
         let map = mapped(&file.descriptor, start, len, stores)?;
         let (exports, process) = (Arc::default(), Process::current());
+        let file_stores = if stores == Stores::Private {
+            Arc::default()
+        } else {
+            FileStores::of(&file.descriptor)?
+        };
         Ok(Self {
             map: Some(map),
             stores,
             file: Some(file),
             exports,
+            file_stores,
+            stores_before: 0,
             process,
             start,
             len,
@@ -167,6 +178,7 @@ impl Window {
     pub(crate) fn store(&mut self, offset: u64, bytes: &[u8]) -> PyResult<()> {
         if let Some(map) = self.map.as_ref().filter(|map| map.is_writable()) {
             map.store(offset, bytes);
+            self.file_stores.note();
             return Ok(());
         }
         self.store_in_file(offset, bytes)
@@ -233,6 +245,7 @@ impl Window {
     pub(crate) fn copy(&mut self, to: u64, from: Range<u64>) -> PyResult<()> {
         if let Some(map) = self.map.as_ref().filter(|map| map.is_writable()) {
             map.copy(to, from);
+            self.file_stores.note();
             return Ok(());
         }
         let (to, from) = (self.start + to, self.start + from.start..self.start + from.end);
@@ -249,6 +262,7 @@ impl Window {
             return Ok(&mut self.tracked()?.file);
         };
         let (start, end, stores) = (self.start, self.start + self.len, self.stores);
+        self.stores_before = self.file_stores.count();
         let tracked = self.tracked()?;
         // All stores so far, also those of others, are in the file already: they are its contents, not changes of it.
         tracked.file.reload().map_err(to_python)?;
@@ -265,6 +279,24 @@ impl Window {
         }
         self.map = None;
         Ok(&mut self.tracked()?.file)
+    }
+
+    /// The file, to commit it: what other maps of this process stored meanwhile is no change by others.
+    ///
+    /// # Errors
+    /// `ChangedError` if they did more than that.
+    pub(crate) fn committable(&mut self) -> PyResult<&mut SpliceFile> {
+        let stored = self.file_stores.since(self.stores_before);
+        let tracked = self.tracked()?;
+        if stored {
+            tracked.file.accept_stores().map_err(to_python)?;
+        }
+        Ok(&mut tracked.file)
+    }
+
+    /// The stores of this process to the file.
+    pub(crate) fn file_stores(&self) -> &Arc<FileStores> {
+        &self.file_stores
     }
 
     /// Shows the file as it is now, without edits. Where it cannot be mapped any more, the bytes are read from it.
@@ -316,6 +348,7 @@ impl Window {
             for (byte, nth) in rest.chunks(1).zip(0..) {
                 map.store(run.start + nth * run.stride, byte);
             }
+            self.file_stores.note();
             return Ok(());
         }
         for group in groups(run) {

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CONTENTS, opened
@@ -87,6 +88,29 @@ def test_two_maps_see_the_stores_of_each_other(data: Path) -> None:
     assert data.read_bytes() == b"abc" + CONTENTS[3:10]
 
 
+def test_stores_of_another_map_are_kept_by_a_commit(data: Path) -> None:
+    with opened(data) as first, opened(data) as second:
+        first.insert(20, b"new")
+        second[0] = ord("a")
+        second[39] = ord("z")
+        first.flush()
+        expected = b"a" + CONTENTS[1:20] + b"new" + CONTENTS[20:39] + b"z"
+        assert data.read_bytes() == expected
+        first.insert(0, b"!")
+        view = memoryview(second)
+        view[1] = ord("b")
+        os.utime(data, ns=(1, 1))
+        first.flush()
+        view.release()
+        first.insert(0, b"?")
+        with data.open("r+b") as other:
+            other.write(b"other")
+        with pytest.raises(bytesplice.ChangedError):
+            first.flush()
+        del first[0]
+    assert data.read_bytes() == b"other" + (b"!" + expected)[5:]
+
+
 def test_a_file_that_others_lengthened_is_taken_as_it_is(data: Path) -> None:
     with opened(data) as mapped:
         with data.open("ab") as other:
@@ -144,7 +168,7 @@ def test_private_stores_survive_a_change_of_the_length(data: Path) -> None:
 def test_without_a_descriptor_the_length_is_fixed(data: Path) -> None:
     with opened(data, trackfd=False) as mapped:
         mapped[0:4] = b"abcd"
-        calls = [lambda: mapped.resize(4), mapped.clear, lambda: mapped.insert(0, b"x")]
+        calls: list[Any] = [lambda: mapped.resize(4), mapped.clear, lambda: mapped.insert(0, b"x")]
         for call in calls:
             with pytest.raises(ValueError, match="trackfd=False"):
                 call()
