@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 from conftest import CONTENTS, opened
 
@@ -27,7 +28,6 @@ def test_a_view_is_the_file(data: Path) -> None:
 
 
 def test_a_view_of_numpy(data: Path) -> None:
-    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
     with opened(data) as mapped:
         array = numpy.frombuffer(mapped, dtype="u1")
         array[:4] = 65
