@@ -14,15 +14,27 @@ Memory-mapped files whose slices can take bytes of any length.
 b'0000AAAA22223333'
 """
 
+import sys
+
+from bytesplice import _bytesplice
 from bytesplice._bytesplice import (
     ACCESS_COPY,
     ACCESS_DEFAULT,
     ACCESS_READ,
     ACCESS_WRITE,
     ALLOCATIONGRANULARITY,
+    MADV_DONTNEED,
+    MADV_FREE,
+    MADV_NORMAL,
+    MADV_RANDOM,
+    MADV_SEQUENTIAL,
+    MADV_WILLNEED,
+    MAP_ANON,
+    MAP_ANONYMOUS,
     MAP_PRIVATE,
     MAP_SHARED,
     PAGESIZE,
+    PROT_EXEC,
     PROT_READ,
     PROT_WRITE,
     Content,
@@ -62,7 +74,28 @@ from bytesplice._errors import (
 )
 from bytesplice.fileobj import delete_bytes, insert_bytes, move_bytes, resize_bytes
 
+if sys.platform == "linux":
+    from bytesplice._bytesplice import (
+        MADV_DODUMP,
+        MADV_DOFORK,
+        MADV_DONTDUMP,
+        MADV_DONTFORK,
+        MADV_HUGEPAGE,
+        MADV_HWPOISON,
+        MADV_MERGEABLE,
+        MADV_NOHUGEPAGE,
+        MADV_REMOVE,
+        MADV_UNMERGEABLE,
+        MAP_DENYWRITE,
+        MAP_EXECUTABLE,
+        MAP_POPULATE,
+        MAP_STACK,
+    )
+
 error = OSError
+
+# Whatever else this version of Python has on this system.
+globals().update({name: getattr(_bytesplice, name) for name in dir(_bytesplice) if name.isupper()})
 
 __all__ = [
     "ACCESS_COPY",
@@ -70,9 +103,18 @@ __all__ = [
     "ACCESS_READ",
     "ACCESS_WRITE",
     "ALLOCATIONGRANULARITY",
+    "MADV_DONTNEED",
+    "MADV_FREE",
+    "MADV_NORMAL",
+    "MADV_RANDOM",
+    "MADV_SEQUENTIAL",
+    "MADV_WILLNEED",
+    "MAP_ANON",
+    "MAP_ANONYMOUS",
     "MAP_PRIVATE",
     "MAP_SHARED",
     "PAGESIZE",
+    "PROT_EXEC",
     "PROT_READ",
     "PROT_WRITE",
     "AccessError",
@@ -113,3 +155,21 @@ __all__ = [
     "resize_bytes",
     "status",
 ]
+
+if sys.platform == "linux":
+    __all__ += [
+        "MADV_DODUMP",
+        "MADV_DOFORK",
+        "MADV_DONTDUMP",
+        "MADV_DONTFORK",
+        "MADV_HUGEPAGE",
+        "MADV_HWPOISON",
+        "MADV_MERGEABLE",
+        "MADV_NOHUGEPAGE",
+        "MADV_REMOVE",
+        "MADV_UNMERGEABLE",
+        "MAP_DENYWRITE",
+        "MAP_EXECUTABLE",
+        "MAP_POPULATE",
+        "MAP_STACK",
+    ]

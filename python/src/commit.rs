@@ -30,7 +30,8 @@ pub(crate) fn strategy(name: &str) -> PyResult<Strategy> {
     }
 }
 
-/// How edits are committed.
+/// How edits are committed: without more ado by the default.
+#[derive(Default)]
 pub(crate) struct How {
     strategy: Strategy,
     durability: Durability,

@@ -2,21 +2,14 @@
 
 use std::fs::File;
 
-use bytesplice::{LockMode, OpenOptions, SpliceFile};
+use bytesplice::{LockMode, OpenOptions};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use crate::errors::{os_error, to_python};
-
-/// A file opened anew: neither the offset of the caller's descriptor nor a lock on it is touched.
-pub(crate) struct Reopened {
-    /// For reading and splicing; locked only while a commit runs.
-    pub(crate) file: SpliceFile,
-    /// Only to ask for the size on the disk.
-    pub(crate) descriptor: File,
-}
+use crate::window::Tracked;
 
 /// Opens the file behind `number` again, for stores that a commit writes if `writes`.
 ///
@@ -26,7 +19,7 @@ pub(crate) struct Reopened {
 /// # Errors
 /// `OSError` for a descriptor that is not open, `PermissionError` for one without the permissions or a file that
 /// cannot be opened again, and what opening can say.
-pub(crate) fn reopen(py: Python<'_>, number: i32, writes: bool) -> PyResult<Reopened> {
+pub(crate) fn reopen(py: Python<'_>, number: i32, writes: bool) -> PyResult<Tracked> {
     refuse_unless_regular(py, number)?;
     let modes = modes(py, number)? & OFlags::RWMODE;
     if modes == OFlags::WRONLY || (writes && modes != OFlags::RDWR) {
@@ -36,15 +29,42 @@ pub(crate) fn reopen(py: Python<'_>, number: i32, writes: bool) -> PyResult<Reop
             format!("Permission denied: the descriptor is not open for {needed}"),
         ));
     }
-    let opened = py.detach(|| -> Result<Reopened, Failure> {
-        let file = File::options().read(true).write(writes).open(path(number))?;
+    open(py, path(number), writes)
+}
+
+/// Memory of `len` zeros that no file has: a file without a name, in memory.
+///
+/// # Errors
+/// What the system says against it.
+#[cfg(target_os = "linux")]
+pub(crate) fn memory(py: Python<'_>, len: u64, writes: bool) -> PyResult<Tracked> {
+    let made = rustix::fs::memfd_create("bytesplice", rustix::fs::MemfdFlags::CLOEXEC);
+    let file = made.map(File::from).map_err(|errno| os_error(errno, errno.to_string()))?;
+    file.set_len(len)?;
+    open(py, path(std::os::fd::AsRawFd::as_raw_fd(&file)), writes)
+}
+
+/// Memory that no file has: here there is none.
+///
+/// # Errors
+/// Always.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn memory(_py: Python<'_>, _len: u64, _writes: bool) -> PyResult<Tracked> {
+    Err(PyValueError::new_err(
+        "bytesplice maps files only: for anonymous memory use the standard mmap",
+    ))
+}
+
+fn open(py: Python<'_>, path: String, writes: bool) -> PyResult<Tracked> {
+    let opened = py.detach(|| -> Result<Tracked, Failure> {
+        let file = File::options().read(true).write(writes).open(path)?;
         let descriptor = file.try_clone()?;
         let file = OpenOptions::new()
             .read_only(!writes)
             .lock(LockMode::None)
             .history_limit(0)
             .from_file(file)?;
-        Ok(Reopened { file, descriptor })
+        Ok(Tracked { file, descriptor })
     });
     let opened = opened.map_err(|failure| match failure {
         Failure::System(error) => {

@@ -149,3 +149,18 @@ pub(crate) fn load(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
 fn class<'py>(py: Python<'py>, kind: &str) -> PyResult<Bound<'py, PyType>> {
     Ok(load(py)?.as_any().get_item(kind)?.cast_into::<PyType>()?)
 }
+/// The system's own error as `OSError`, in the system's words.
+pub(crate) fn io_to_python(error: &io::Error) -> PyErr {
+    os_error(errno(error), errno(error).to_string())
+}
+
+/// `io.UnsupportedOperation`, which is an `OSError` and a `ValueError`: versions of Python differ in what `mmap` raises.
+pub(crate) fn unsupported(message: &str) -> PyErr {
+    Python::attach(|py| {
+        let raised = py
+            .import("io")
+            .and_then(|io| io.getattr("UnsupportedOperation"))
+            .and_then(|kind| kind.call1((Errno::BADF.raw_os_error(), message)));
+        raised.map_or_else(|error| error, PyErr::from_value)
+    })
+}

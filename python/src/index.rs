@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use pyo3::exceptions::{PyIndexError, PyOverflowError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PySlice;
+use pyo3::{PyTypeInfo, ffi};
 
 use crate::content::is_integer;
 
@@ -37,40 +38,46 @@ pub(crate) struct Run {
 }
 
 impl Index {
-    /// Reads an index.
+    /// Reads an index, by the rules and in the words of the interpreter.
     ///
     /// # Errors
     /// `TypeError` unless it is an integer or a slice of integers, `IndexError` for integers over 64 bits,
-    /// `ValueError` for a step of 0.
+    /// `ValueError` for a step of 0, and what `__index__` raises.
     pub(crate) fn read(index: &Bound<'_, PyAny>) -> PyResult<Self> {
+        if is_integer(index) {
+            return size_or::<PyIndexError>(index).map(Self::Item);
+        }
         if let Ok(slice) = index.cast::<PySlice>() {
             return Slice::read(slice).map(Self::Slice);
         }
-        if !is_integer(index)? {
-            return Err(PyTypeError::new_err("mmap indices must be integers"));
-        }
-        index.extract().map(Self::Item).map_err(|error| {
-            if error.is_instance_of::<PyOverflowError>(index.py()) {
-                PyIndexError::new_err("cannot fit 'int' into an index-sized integer")
-            } else {
-                error
-            }
-        })
+        Err(PyTypeError::new_err("mmap indices must be integers"))
     }
+}
+
+/// The value of an object with `__index__`, or `E` if it does not fit into 64 bits.
+pub(crate) fn size_or<E: PyTypeInfo>(object: &Bound<'_, PyAny>) -> PyResult<i64> {
+    let py = object.py();
+    // SAFETY: two live objects of Python are asked, while it is attached.
+    let value = unsafe { ffi::PyNumber_AsSsize_t(object.as_ptr(), E::type_object(py).as_ptr()) };
+    if value == -1
+        && let Some(error) = PyErr::take(py)
+    {
+        return Err(error);
+    }
+    Ok(value as i64)
 }
 
 impl Slice {
     fn read(slice: &Bound<'_, PySlice>) -> PyResult<Self> {
-        let step = limit(&slice.getattr("step")?)?.unwrap_or(1);
-        if step == 0 {
-            return Err(PyValueError::new_err("slice step cannot be zero"));
+        let (mut start, mut stop, mut step) = (0, 0, 0);
+        // SAFETY: the object is a slice, and the three places are there to be written.
+        let failed = unsafe {
+            ffi::PySlice_Unpack(slice.as_ptr(), &raw mut start, &raw mut stop, &raw mut step)
+        } < 0;
+        if failed {
+            return Err(PyErr::fetch(slice.py()));
         }
-        // The smallest number has no opposite; no map is long enough to tell the two apart.
-        let step = step.max(-i64::MAX);
-        let (first, last) = if step > 0 { (0, i64::MAX) } else { (i64::MAX, i64::MIN) };
-        let start = limit(&slice.getattr("start")?)?.unwrap_or(first);
-        let stop = limit(&slice.getattr("stop")?)?.unwrap_or(last);
-        Ok(Self { start, stop, step })
+        Ok(Self { start: start as i64, stop: stop as i64, step: step as i64 })
     }
 
     /// Fits the slice to contents of `len` bytes: limits are clipped, as for `bytes`.
@@ -96,26 +103,6 @@ impl Run {
     /// The range of a slice with the step 1, the only kind that can take bytes of another length.
     pub(crate) fn plain(&self) -> Option<Range<u64>> {
         (self.stride == 1 && !self.reversed).then_some(self.start..self.start + self.count)
-    }
-}
-
-/// One limit of a slice, clipped to 64 bits; `None` stays `None`.
-fn limit(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    if value.is_none() {
-        return Ok(None);
-    }
-    if !is_integer(value)? {
-        return Err(PyTypeError::new_err(
-            "slice indices must be integers or None or have an __index__ method",
-        ));
-    }
-    match value.extract() {
-        Ok(limit) => Ok(Some(limit)),
-        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
-            let negative = value.call_method0("__index__")?.lt(0)?;
-            Ok(Some(if negative { i64::MIN } else { i64::MAX }))
-        }
-        Err(error) => Err(error),
     }
 }
 

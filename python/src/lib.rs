@@ -1,26 +1,33 @@
 //! The extension module behind the Python package `bytesplice`.
 
-mod abandoned;
+mod buffer;
 mod commit;
 mod content;
 mod descriptor;
 mod edited;
 mod errors;
 mod index;
+mod items;
+mod length;
+mod map;
 mod matches;
 mod mmap;
 mod new_bytes;
 mod offset;
 mod pattern;
 mod plan;
+mod process;
 mod protection;
 mod reading;
+mod saving;
 mod scripts;
 mod search;
 mod shared;
 mod splice_file;
 mod status;
+mod stores;
 mod stream;
+mod unsaved;
 mod view;
 mod window;
 
@@ -30,19 +37,10 @@ use std::path::PathBuf;
 use bytesplice::Recovery;
 use pyo3::prelude::*;
 
-/// Constants that are the standard library's own, so that either module's can be passed to either class.
-const SHARED_CONSTANTS: [&str; 10] = [
-    "ACCESS_DEFAULT",
-    "ACCESS_READ",
-    "ACCESS_WRITE",
-    "ACCESS_COPY",
-    "PROT_READ",
-    "PROT_WRITE",
-    "MAP_SHARED",
-    "MAP_PRIVATE",
-    "PAGESIZE",
-    "ALLOCATIONGRANULARITY",
-];
+/// Beginnings of the names of constants that are the standard library's own, so that either module's can be passed to
+/// either class.
+const SHARED_CONSTANTS: [&str; 7] =
+    ["ACCESS_", "ALLOCATIONGRANULARITY", "MADV_", "MAP_", "MS_", "PAGESIZE", "PROT_"];
 
 /// Take back a commit that was cut short, so that the file at path holds the old contents again.
 ///
@@ -80,8 +78,12 @@ fn _bytesplice(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::load(py)?;
     splice_file::add_to(module)?;
     let standard = py.import("mmap")?;
-    for name in SHARED_CONSTANTS {
-        module.add(name, standard.getattr(name)?)?;
+    for name in standard.dir()? {
+        let name: String = name.extract()?;
+        if SHARED_CONSTANTS.iter().any(|begins| name.starts_with(begins)) {
+            module.add(name.as_str(), standard.getattr(name.as_str())?)?;
+        }
     }
-    Ok(())
+    process::count_forks(module)?;
+    unsaved::save_at_exit(module)
 }

@@ -41,7 +41,7 @@ impl PyContent {
 #[pyfunction]
 #[pyo3(signature = (byte, count, /))]
 pub(crate) fn fill(byte: &Bound<'_, PyAny>, count: Offset) -> PyResult<PyContent> {
-    let value = if is_integer(byte)? {
+    let value = if is_integer(byte) {
         byte.extract()
             .map_err(|_| PyValueError::new_err("the byte to fill with must be in range(0, 256)"))?
     } else {

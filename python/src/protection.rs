@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use rustix::io::Errno;
 
 use crate::errors::os_error;
+use crate::map::Stores;
 
 // The numbers are the system's and the standard library's; they are the same on Linux and macOS.
 pub(crate) const ACCESS_DEFAULT: i32 = 0;
@@ -14,7 +15,7 @@ const ACCESS_COPY: i32 = 3;
 const PROT_READ: i32 = 1;
 const PROT_WRITE: i32 = 2;
 const MAP_PRIVATE: i32 = 2;
-const MAP_ANONYMOUS: i32 = if cfg!(target_os = "linux") { 0x20 } else { 0x1000 };
+pub(crate) const MAP_ANONYMOUS: i32 = if cfg!(target_os = "linux") { 0x20 } else { 0x1000 };
 
 /// The default of `flags`.
 pub(crate) const MAP_SHARED: i32 = 1;
@@ -59,9 +60,6 @@ impl Protection {
                 "Invalid argument: neither MAP_SHARED nor MAP_PRIVATE",
             ));
         }
-        if flags & MAP_ANONYMOUS != 0 {
-            return Err(anonymous());
-        }
         let private = flags & MAP_SHARED == 0;
         Ok(match (prot & PROT_READ != 0, prot & PROT_WRITE != 0) {
             (_, false) => Self::Read,
@@ -80,6 +78,21 @@ impl Protection {
         matches!(self, Self::Shared { .. })
     }
 
+    /// Whether the length of the file may be changed at once, by `resize`.
+    pub(crate) fn allows_resize(self) -> bool {
+        self.commits()
+    }
+
+    /// What stores to the map do; with `deferred` those to the file wait for a commit.
+    pub(crate) fn stores(self, deferred: bool) -> Stores {
+        match self {
+            Self::Read => Stores::Refused,
+            Self::Private | Self::PrivateByFlag => Stores::Private,
+            Self::Shared { .. } if deferred => Stores::Refused,
+            Self::Shared { .. } => Stores::Shared,
+        }
+    }
+
     /// The name of the access, for `repr`.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -89,9 +102,4 @@ impl Protection {
             Self::Shared { explicit: false } | Self::PrivateByFlag => "ACCESS_DEFAULT",
         }
     }
-}
-
-/// The answer to a request for memory without a file.
-pub(crate) fn anonymous() -> PyErr {
-    PyValueError::new_err("bytesplice maps files only: for anonymous memory use the standard mmap")
 }

@@ -5,10 +5,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::errors::to_python;
+use crate::search::LONG as LARGE;
 use crate::window::Window;
-
-/// Reads of this many bytes let other threads run meanwhile.
-const LARGE: u64 = 64 << 10;
 
 /// A length in bytes as a size in memory.
 pub(crate) fn in_memory(len: u64) -> PyResult<usize> {
@@ -29,6 +27,19 @@ pub(crate) fn read_bytes<'py>(
     })
 }
 
+/// `len` bytes of the window from `offset` on.
+pub(crate) fn bytes_of<'py>(
+    py: Python<'py>,
+    window: &Window,
+    offset: u64,
+    len: u64,
+) -> PyResult<Bound<'py, PyBytes>> {
+    match window.map() {
+        Some(map) if len < LARGE => map.read_bytes(py, offset, len as usize),
+        _ => read_bytes(py, len, |buffer| window.read(buffer, offset)),
+    }
+}
+
 /// Reads `len` bytes at the position and moves behind them.
 pub(crate) fn take<'py>(
     py: Python<'py>,
@@ -39,8 +50,7 @@ pub(crate) fn take<'py>(
     if len == 0 {
         return Ok(PyBytes::new(py, b""));
     }
-    let (shown, position) = (&*window, window.position);
-    let bytes = read_bytes(py, len, |buffer| shown.read(buffer, position))?;
+    let bytes = bytes_of(py, window, window.position, len)?;
     window.position += len;
     Ok(bytes)
 }

@@ -9,9 +9,12 @@ use crate::window::Window;
 
 /// How many bytes are looked at first, if the needle is not longer: a script that goes from match to match must not
 /// pay for a large block each time.
-const FIRST_BLOCK: u64 = 4 << 10;
+const FIRST_BLOCK: u64 = 1 << 10;
 /// How many bytes are looked at in one go in the end; each block is twice as long as the one before.
 const LONGEST_BLOCK: u64 = 1 << 20;
+
+/// Reads, stores and searches of so many bytes let other threads run meanwhile.
+pub(crate) const LONG: u64 = 64 << 10;
 
 /// [`find`] or [`rfind`].
 pub(crate) type Search = fn(&Window, &[u8], Range<u64>) -> Result<Option<u64>>;

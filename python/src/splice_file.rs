@@ -15,7 +15,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::commit::{How, callable, commit, search};
 use crate::content::bytes_like;
-use crate::descriptor::{Reopened, reopen};
+use crate::descriptor::reopen;
 use crate::edited::SharedFile;
 use crate::errors::{not_a_pattern, to_python};
 use crate::matches::{Match, Matches};
@@ -24,6 +24,7 @@ use crate::offset::{Limits, Offset, limits};
 use crate::plan::plan_to_python;
 use crate::reading::in_memory;
 use crate::view::{self, Index, PyView};
+use crate::window::Tracked;
 use crate::{name_of, pattern, scripts, status};
 
 /// Puts all of this into the module.
@@ -106,7 +107,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 #[pyfunction]
 #[pyo3(name = "_open_descriptor", signature = (fileno, /))]
 fn open_descriptor(py: Python<'_>, fileno: i32) -> PyResult<PySpliceFile> {
-    let Reopened { file, .. } = reopen(py, fileno, true)?;
+    let Tracked { file, .. } = reopen(py, fileno, true)?;
     Ok(PySpliceFile::new(file))
 }
 

@@ -116,7 +116,7 @@ impl<'py> Index<'py> {
             slice.indices(isize::MAX)?;
             return Ok(Self::Slice(slice.clone()));
         }
-        if !is_integer(index)? {
+        if !is_integer(index) {
             let kind = index.get_type().name()?;
             return Err(PyTypeError::new_err(format!(
                 "indices must be integers or slices, not {kind}"

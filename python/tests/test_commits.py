@@ -80,7 +80,7 @@ class StopError(Exception):
 
 def test_an_exception_before_the_commit_point_keeps_file_and_edits(long: Path) -> None:
     for kind in (StopError, KeyboardInterrupt):
-        calls = []
+        calls: list[Any] = []
 
         def stop(*call: int, calls: list[Any] = calls, kind: type[BaseException] = kind) -> None:
             calls.append(call)

@@ -75,24 +75,30 @@ def alike(inside: bool) -> contextlib.AbstractContextManager[object]:
     return pytest.raises(IndexError, match="^mmap index out of range$")
 
 
+@pytest.mark.parametrize("deferred", [False, True])
 @given(contents=st.binary(max_size=40), edits=EDITS)
 @settings(max_examples=300)
-def test_a_whole_file(tmp_path: Path, contents: bytes, edits: list[Any]) -> None:
+def test_a_whole_file(tmp_path: Path, deferred: bool, contents: bytes, edits: list[Any]) -> None:
     path = tmp_path / "data"
     path.write_bytes(contents)
     model, on_disk = bytearray(contents), contents
+    # Stores reach the file at once until the length changes.
+    waits = deferred
     with path.open("r+b") as file, contextlib.ExitStack() as stack:
-        mapped = stack.enter_context(bytesplice.mmap(file.fileno(), 0))
+        mapped = stack.enter_context(bytesplice.mmap(file.fileno(), 0, deferred=deferred))
         for name, *arguments in edits:
             if name in ("flush", "reopen"):
-                on_disk = bytes(model)
+                on_disk, waits = bytes(model), deferred
             if name == "flush":
                 mapped.flush()
             elif name == "reopen":
                 stack.close()
-                mapped = stack.enter_context(bytesplice.mmap(file.fileno(), 0))
+                mapped = stack.enter_context(bytesplice.mmap(file.fileno(), 0, deferred=deferred))
             else:
+                length = len(model)
                 edit(mapped, model, name, arguments)
+                waits = waits or len(model) != length
+                on_disk = on_disk if waits else bytes(model)
             assert len(mapped) == mapped.size() == len(model)
             assert mapped[:] == model
             assert path.read_bytes() == on_disk

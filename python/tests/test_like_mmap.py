@@ -48,7 +48,7 @@ CALLS = st.one_of(
     st.tuples(st.just("write_byte"), byte_values),
     st.tuples(st.just("size")),
     st.tuples(st.just("flush")),
-    st.tuples(st.just("flush"), st.just(0), offsets),
+    st.tuples(st.just("flush"), st.just(0), offsets.filter(lambda size: size != -1)),
     st.tuples(st.just("closed")),
 )
 
@@ -204,4 +204,4 @@ def test_repr_of_a_closed_map(data: Path) -> None:
     with data.open("r+b") as file:
         mapped = bytesplice.mmap(file.fileno(), 0)
         mapped.close()
-    assert repr(mapped) == "<bytesplice.mmap closed=True, access=ACCESS_DEFAULT>"
+    assert repr(mapped) == "<bytesplice.mmap closed=True>"

@@ -288,6 +288,72 @@ impl SpliceFile {
         self.unmet_expectation = None;
     }
 
+    /// Drops all edits, like [`discard`](Self::discard), and takes the file as it is on the disk now for the ground of
+    /// new ones: what others wrote since it was opened or last committed is then no reason to refuse a commit. O(1).
+    ///
+    /// # Errors
+    /// [`Error::Io`], if the file cannot be looked at; [`Error::Poisoned`].
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("notes");
+    /// std::fs::write(&path, "one")?;
+    /// let mut file = bytesplice::SpliceFile::open(&path)?;
+    /// std::fs::write(&path, "three")?;
+    /// file.reload()?;
+    /// file.append(" four")?;
+    /// file.commit()?;
+    /// assert_eq!(std::fs::read(&path)?, b"three four");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reload(&mut self) -> Result<()> {
+        self.check_usable()?;
+        let identity = Identity::of(self.original.file())
+            .map_err(|source| self.io_error("read the length of the file", source))?;
+        if identity.len != self.original.len() {
+            self.original = OriginalFile::new(Arc::clone(self.original.file()), identity.len);
+        }
+        self.identity = identity;
+        self.discard();
+        Ok(())
+    }
+
+    /// Takes stores of equal length that were made since the file was opened, reloaded or last committed for those of the
+    /// caller: a commit is not refused because of them, and keeps them where the edits keep the bytes. For callers who
+    /// store through maps of their own. O(1).
+    ///
+    /// # Errors
+    /// [`Error::Changed`], if more than the times of the file changed; [`Error::Io`]; [`Error::Poisoned`].
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("notes");
+    /// std::fs::write(&path, "one")?;
+    /// let mut file = bytesplice::SpliceFile::open(&path)?;
+    /// file.append(" two")?;
+    /// std::fs::write(&path, "ONE")?;
+    /// file.accept_stores()?;
+    /// file.commit()?;
+    /// assert_eq!(std::fs::read(&path)?, b"ONE two");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn accept_stores(&mut self) -> Result<()> {
+        self.check_usable()?;
+        let now = Identity::of(self.original.file())
+            .map_err(|source| self.io_error("read the state of the file", source))?;
+        if (now.key(), now.len) != (self.identity.key(), self.identity.len) {
+            return Err(self.changed());
+        }
+        self.identity = now;
+        Ok(())
+    }
+
     /// Fails if an expectation since the last commit did not hold.
     pub(crate) fn check_expectations(&self) -> Result<()> {
         self.unmet_expectation.as_ref().map_or(Ok(()), |unmet| Err(self.unexpected(unmet)))

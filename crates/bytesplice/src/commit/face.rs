@@ -256,7 +256,7 @@ impl SpliceFile {
         }
     }
 
-    pub(super) fn io_error(&self, operation: &'static str, source: io::Error) -> Error {
+    pub(crate) fn io_error(&self, operation: &'static str, source: io::Error) -> Error {
         Error::Io {
             path: self.path.clone(),
             operation,
