@@ -87,13 +87,7 @@ impl<'a> Edit<'a> {
     /// # Errors
     /// It did.
     pub fn check_signals(&self) -> Result<(), Failure> {
-        match self.interrupt.as_ref().and_then(Interrupt::signal) {
-            None => Ok(()),
-            Some(signal) => {
-                let (path, state) = (self.path.into(), FileState::Unchanged);
-                Err(Failure::Interrupted { error: Error::Cancelled { path, state }, signal })
-            }
-        }
+        self.interrupt.as_ref().map_or(Ok(()), |interrupt| interrupt.check(self.path))
     }
 
     /// Replaces all matches, with a progress bar, unless a signal stops that. Tells how many there were.

@@ -34,10 +34,6 @@ pub enum Failure {
     NoRangeOfStream { path: PathBuf, kind: &'static str },
     /// `--from` of something that has no contents, or none that end.
     NoContents { path: PathBuf, kind: &'static str },
-    /// `--save` names the file that is changed.
-    SaveIsTarget { path: PathBuf },
-    /// `--save` failed, and nothing was changed.
-    Save { path: PathBuf, source: io::Error },
     /// PATTERN, or a REPLACEMENT for it, cannot be understood.
     Pattern { name: &'static str, reason: String },
     /// `--expect-hex` where the bytes that go away may be others at each place.
@@ -87,8 +83,6 @@ impl Failure {
             | Self::ExpectedOtherLength { .. }
             | Self::NoRangeOfStream { .. }
             | Self::NoContents { .. }
-            | Self::SaveIsTarget { .. }
-            | Self::Save { .. }
             | Self::NewFileIsTarget { .. }
             | Self::NewFile { .. } => true,
             Self::Pattern { .. } | Self::ExpectsNothing => false,
@@ -119,13 +113,10 @@ impl Failure {
             | Self::Lengthens { .. } => ExitCode::OutsideFile,
             Self::ExpectedOtherLength { .. } => ExitCode::Changed,
             Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
-            Self::SaveIsTarget { .. }
-            | Self::NewFileIsTarget { .. }
-            | Self::Pattern { .. }
-            | Self::ExpectsNothing => ExitCode::Usage,
-            Self::NewFile { source, .. } | Self::Save { source, .. } | Self::Output(source) => {
-                ExitCode::of_io(source)
+            Self::NewFileIsTarget { .. } | Self::Pattern { .. } | Self::ExpectsNothing => {
+                ExitCode::Usage
             }
+            Self::NewFile { source, .. } | Self::Output(source) => ExitCode::of_io(source),
             Self::Interrupted { error, signal } => match error.file_state() {
                 FileState::Unchanged if *signal == SIGTERM => ExitCode::Terminated,
                 FileState::Unchanged => ExitCode::Interrupted,
@@ -189,15 +180,6 @@ impl fmt::Display for Failure {
             Self::NoContents { path, kind } => {
                 write!(out, "{}: is a {kind}: --from needs a regular file or a FIFO", shown(path))
             }
-            Self::SaveIsTarget { path } => {
-                write!(out, "{}: --save names the file to be changed itself", shown(path))
-            }
-            Self::Save { path, source } if source.kind() == io::ErrorKind::AlreadyExists => {
-                write!(out, "{}: exists already, --save does not overwrite it", shown(path))
-            }
-            Self::Save { path, source } => {
-                write!(out, "{}: cannot save the removed bytes: {source}", shown(path))
-            }
             Self::Pattern { name, reason } => write!(out, "{name}: {reason}"),
             Self::ExpectsNothing => {
                 write!(out, "replace-all has no --expect-hex: what it removes is what PATTERN says")
@@ -209,6 +191,9 @@ impl fmt::Display for Failure {
                 if source.kind() == io::ErrorKind::AlreadyExists =>
             {
                 write!(out, "{}: exists already, {option} does not overwrite it", shown(path))
+            }
+            Self::NewFile { path, option: "--save", source } => {
+                write!(out, "{}: cannot save the removed bytes: {source}", shown(path))
             }
             Self::NewFile { path, option, source } => {
                 write!(out, "{}: cannot write what {option} asks for: {source}", shown(path))

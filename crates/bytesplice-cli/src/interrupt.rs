@@ -1,11 +1,12 @@
 //! Ctrl-C while a commit runs.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use bytesplice::Cancel;
+use bytesplice::{Cancel, Error, FileState};
 use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -69,6 +70,16 @@ impl Interrupt {
     /// The first signal, if there was one.
     pub fn signal(&self) -> Option<i32> {
         Some(self.0.signal.load(Ordering::Relaxed)).filter(|&signal| signal != 0)
+    }
+
+    /// Fails if a signal asked to stop, while the file at `path` is not changed.
+    ///
+    /// # Errors
+    /// It did.
+    pub fn check(&self, path: &Path) -> Result<(), Failure> {
+        let Some(signal) = self.signal() else { return Ok(()) };
+        let error = Error::Cancelled { path: path.into(), state: FileState::Unchanged };
+        Err(Failure::Interrupted { error, signal })
     }
 
     /// No commit is to come, but a comparison, which draws `bar`.

@@ -18,7 +18,6 @@ mod place;
 mod plan_table;
 mod progress;
 mod range_argument;
-mod save;
 mod size;
 mod typed_path;
 mod usage;

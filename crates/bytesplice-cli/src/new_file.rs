@@ -50,7 +50,7 @@ impl NewFile {
         option: &'static str,
         write: impl FnOnce(&mut Output) -> Result<T, Failure>,
     ) -> Result<(Self, T), Failure> {
-        let failed = |source| Failure::NewFile { path: path.into(), option, source };
+        let failed = |source| Self::failed(path, option, source);
         let file = File::create_new(path).map_err(failed)?;
         let new = Self { path: path.into() };
         let outcome = file.try_clone().map_err(failed).and_then(|handle| {
@@ -72,6 +72,11 @@ impl NewFile {
                 Err(unwritten(failure, failed))
             }
         }
+    }
+
+    /// The failure to write the file that `option` asks for.
+    pub fn failed(path: &Path, option: &'static str, source: io::Error) -> Failure {
+        Failure::NewFile { path: path.into(), option, source }
     }
 
     /// Deletes the file again, as what it was written for did not happen.

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use bytesplice::{Checks, DiffOptions, Difference, Error, FileState, OpenOptions, VcdiffWriter};
+use bytesplice::{Checks, DiffOptions, Difference, OpenOptions, VcdiffWriter};
 
 use crate::cli::{DiffArguments, FormatArgument};
 use crate::failure::Failure;
@@ -16,13 +16,7 @@ pub fn run(arguments: &DiffArguments) -> Result<(), Failure> {
     let interrupt = arguments.options.output.is_some().then(Interrupt::watch).transpose()?;
     let path = Path::new(&arguments.new);
     let checks = if arguments.reversible { Checks::Whole } else { Checks::Checksum };
-    let stopped = || match interrupt.as_ref().and_then(Interrupt::signal) {
-        None => Ok(()),
-        Some(signal) => {
-            let error = Error::Cancelled { path: path.into(), state: FileState::Unchanged };
-            Err(Failure::Interrupted { error, signal })
-        }
-    };
+    let stopped = || interrupt.as_ref().map_or(Ok(()), |interrupt| interrupt.check(path));
     write_told("diff", Path::new(&arguments.old), &arguments.options, |name, out| {
         let mut progress = CommitProgress::new(path, arguments.options.quiet);
         let bar = progress.bar();

@@ -1,3 +1,5 @@
+use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 
 use bytesplice::FileState;
@@ -5,8 +7,10 @@ use bytesplice::FileState;
 use crate::cli::RemoveArguments;
 use crate::edit::Edit;
 use crate::failure::Failure;
+use crate::new_file::NewFile;
 use crate::output::bytes;
-use crate::save::SavedBytes;
+
+const SAVE: &str = "--save";
 
 /// `remove FILE RANGE`
 pub fn run(arguments: &RemoveArguments) -> Result<(), Failure> {
@@ -15,10 +19,10 @@ pub fn run(arguments: &RemoveArguments) -> Result<(), Failure> {
     edit.expect(range.clone())?;
     let mut saved = None;
     if let Some(path) = arguments.save.as_deref().map(Path::new) {
-        SavedBytes::check(path, edit.path())?;
+        NewFile::check(path, SAVE, edit.path())?;
         if !edit.is_dry_run() {
             edit.watch_signals()?;
-            saved = Some(SavedBytes::write(path, &edit, range.clone())?);
+            saved = Some(save(path, &edit, range.clone())?);
         }
     }
     let removed = bytes(range.end - range.start);
@@ -33,4 +37,16 @@ pub fn run(arguments: &RemoveArguments) -> Result<(), Failure> {
         saved.withdraw();
     }
     result
+}
+
+/// Writes the bytes of `range` to a new file, unless a signal stops that.
+fn save(path: &Path, edit: &Edit<'_>, range: Range<u64>) -> Result<NewFile, Failure> {
+    let (saved, ()) = NewFile::write(path, SAVE, |out| {
+        for chunk in edit.file.chunks(range)? {
+            edit.check_signals()?;
+            out.write_all(&chunk?).map_err(|source| NewFile::failed(path, SAVE, source))?;
+        }
+        Ok(())
+    })?;
+    Ok(saved)
 }
