@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::snapshot::Snapshot;
-use super::{Inverse, Removed};
+use super::{Inverse, Removed, Step};
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::source::AddedBytes;
 use crate::{Result, SpliceFile};
@@ -21,13 +21,16 @@ pub(crate) struct Kept {
     /// What was saved.
     pub added: AddedBytes,
     snapshots: BTreeMap<String, Snapshot>,
-    /// By index among the steps: the pieces that take the place of those removed.
-    undo: Vec<(usize, Removed)>,
-    redo: Vec<(usize, Removed)>,
-    /// How many of the oldest steps to undo are forgotten, and why.
-    undo_lost: Option<(usize, String)>,
-    /// How many of the last steps to redo are forgotten, and why.
-    redo_lost: Option<(usize, String)>,
+    undo: KeptSteps,
+    redo: KeptSteps,
+}
+
+/// What becomes of steps one way.
+struct KeptSteps {
+    /// By index: the pieces that take the place of those removed.
+    removed: Vec<(usize, Removed)>,
+    /// How many of the furthest are forgotten, and why.
+    lost: Option<(usize, String)>,
 }
 
 impl SpliceFile {
@@ -51,47 +54,26 @@ impl SpliceFile {
             };
             snapshots.insert(name.clone(), kept);
         }
-        // The newest first: what is nearer is wanted sooner.
-        let (mut undo, mut undo_lost) = (Vec::new(), None);
-        for (index, step) in self.history.undo.iter().enumerate().rev() {
-            match rebase.step(&step.edit) {
-                Ok(None) => {}
-                Ok(Some(removed)) => undo.push((index, removed)),
-                Err(why) => {
-                    undo_lost = Some((index + 1, why));
-                    break;
-                }
-            }
-        }
-        let (mut redo, mut redo_lost) = (Vec::new(), None);
-        for (index, step) in self.history.redo.iter().enumerate().rev() {
-            match rebase.step(&step.edit) {
-                Ok(None) => {}
-                Ok(Some(removed)) => redo.push((index, removed)),
-                Err(why) => {
-                    redo_lost = Some((index + 1, why));
-                    break;
-                }
-            }
-        }
-        Kept { added: rebase.added, snapshots, undo, redo, undo_lost, redo_lost }
+        let undo = rebase.steps(self.history.undo.iter());
+        let redo = rebase.steps(self.history.redo.iter());
+        Kept { added: rebase.added, snapshots, undo, redo }
     }
 
     /// Puts in what was kept, after the commit. The store has been exchanged already.
     pub(crate) fn rebase_history(&mut self, kept: Kept) {
         self.snapshots.set(kept.snapshots);
         let history = &mut self.history;
-        for (index, removed) in kept.undo {
+        for (index, removed) in kept.undo.removed {
             history.undo[index].set_removed(removed);
         }
-        for (index, removed) in kept.redo {
+        for (index, removed) in kept.redo.removed {
             history.redo[index].set_removed(removed);
         }
-        history.memory = history.undo.iter().chain(&history.redo).map(super::Step::memory).sum();
-        if let Some((count, why)) = kept.undo_lost {
+        history.memory = history.undo.iter().chain(&history.redo).map(Step::memory).sum();
+        if let Some((count, why)) = kept.undo.lost {
             history.forget_undo_below(count, why);
         }
-        if let Some((count, why)) = kept.redo_lost {
+        if let Some((count, why)) = kept.redo.lost {
             history.forget_redo_below(count, why);
         }
         history.saved = self.added.len();
@@ -110,6 +92,25 @@ struct Rebase<'a> {
 }
 
 impl Rebase<'_> {
+    /// The nearest first, which are the last: they are wanted sooner.
+    fn steps<'s>(
+        &mut self,
+        steps: impl DoubleEndedIterator<Item = &'s Step> + ExactSizeIterator,
+    ) -> KeptSteps {
+        let mut kept = KeptSteps { removed: Vec::new(), lost: None };
+        for (index, step) in steps.enumerate().rev() {
+            match self.step(&step.edit) {
+                Ok(None) => {}
+                Ok(Some(removed)) => kept.removed.push((index, removed)),
+                Err(why) => {
+                    kept.lost = Some((index + 1, why));
+                    break;
+                }
+            }
+        }
+        kept
+    }
+
     fn step(&mut self, edit: &Inverse) -> Result<Option<Removed>, String> {
         match edit {
             Inverse::Overwrite { .. } | Inverse::Splice { removed: Removed::Nothing, .. } => {

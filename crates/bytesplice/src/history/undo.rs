@@ -182,7 +182,8 @@ impl SpliceFile {
         let mut old = Box::default();
         if self.history.is_on() {
             old = vec![0; bytes.len()].into_boxed_slice();
-            self.read_exact_at(&mut old, start)?;
+            let piece = Piece::new(Source::Added, address, old.len() as u64);
+            self.read_piece(&mut old, piece)?;
         }
         self.added.overwrite(address, bytes).map_err(|error| self.not_added(error))?;
         self.record_overwrite(start, old);
