@@ -1,5 +1,8 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::{Error, FileState, Result};
 
 /// Asks a running commit to stop: from another thread, a signal handler's thread, or its own progress callback. Clones
 /// are the same request.
@@ -68,6 +71,17 @@ impl Cancel {
     #[must_use]
     pub fn is_past_commit_point(&self) -> bool {
         self.0.load(Ordering::Relaxed) & PAST_COMMIT_POINT != 0
+    }
+
+    /// Fails if something that changes nothing before its end is to stop. `path` is of the file that stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`].
+    pub(crate) fn check(cancel: Option<&Self>, path: &Path) -> Result<()> {
+        if cancel.is_some_and(Self::is_requested) {
+            return Err(Error::Cancelled { path: path.into(), state: FileState::Unchanged });
+        }
+        Ok(())
     }
 
     pub(crate) fn request_so_far(&self) -> Request {

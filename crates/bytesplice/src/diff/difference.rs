@@ -7,8 +7,7 @@ use crate::pieces::Piece;
 use crate::script::{Supply, describe};
 use crate::vcdiff::encode;
 use crate::{
-    Cancel, Checks, Error, FileState, Offsets, Progress, Result, ScriptHeader, ScriptWriter,
-    SpliceFile, VcdiffWriter,
+    Cancel, Checks, Offsets, Progress, Result, ScriptHeader, ScriptWriter, SpliceFile, VcdiffWriter,
 };
 
 /// What to tell while two files are compared, and what can stop that.
@@ -36,7 +35,7 @@ impl<'a> DiffOptions<'a> {
         Self { progress: Some(progress), ..self }
     }
 
-    /// Sets what can stop the comparison. It fails with [`Error::Cancelled`] then.
+    /// Sets what can stop the comparison. It fails with [`Error::Cancelled`](crate::Error::Cancelled) then.
     #[must_use]
     pub fn cancel(self, cancel: &'a Cancel) -> Self {
         Self { cancel: Some(cancel), ..self }
@@ -47,11 +46,7 @@ impl<'a> DiffOptions<'a> {
         if let Some(progress) = &mut self.progress {
             progress(Progress { bytes_done, bytes_total: new.len() });
         }
-        if self.cancel.is_some_and(Cancel::is_requested) {
-            let (path, state) = (new.path().into(), FileState::Unchanged);
-            return Err(Error::Cancelled { path, state });
-        }
-        Ok(())
+        Cancel::check(self.cancel, new.path())
     }
 }
 
@@ -111,7 +106,7 @@ impl<'a> Difference<'a> {
     /// The same, told of and stopped by `options`.
     ///
     /// # Errors
-    /// As for [`find`](Self::find), and [`Error::Cancelled`].
+    /// As for [`find`](Self::find), and [`Error::Cancelled`](crate::Error::Cancelled).
     pub fn find_with(
         old: &'a SpliceFile,
         new: &'a SpliceFile,
@@ -126,7 +121,7 @@ impl<'a> Difference<'a> {
     /// O(n log n), and the bytes that are new or removed.
     ///
     /// # Errors
-    /// [`Error::Script`] if it cannot be written; else as for [`read_at`](SpliceFile::read_at).
+    /// [`Error::Script`](crate::Error::Script) if it cannot be written; else as for [`read_at`](SpliceFile::read_at).
     pub fn write_script<W: Write>(&self, checks: Checks, out: &mut ScriptWriter<W>) -> Result<()> {
         let (old_len, new_len) = (Some(self.old.len()), Some(self.new.len()));
         out.header(&ScriptHeader { offsets: Offsets::Old, old_len, new_len })?;
@@ -137,7 +132,7 @@ impl<'a> Difference<'a> {
     /// Writes it as a delta in VCDIFF. O(bytes of the new file): they are read once more, for the checksums.
     ///
     /// # Errors
-    /// [`Error::Vcdiff`] if it cannot be written; else as for [`read_at`](SpliceFile::read_at).
+    /// [`Error::Vcdiff`](crate::Error::Vcdiff) if it cannot be written; else as for [`read_at`](SpliceFile::read_at).
     pub fn write_vcdiff<W: Write>(&self, out: &mut VcdiffWriter<W>) -> Result<()> {
         encode(self.pieces.iter().copied(), self, out)
     }

@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::{Bound, Range, RangeBounds};
 
 use super::window::WINDOW;
-use crate::{Cancel, Error, FileState, Progress, Result, SpliceFile, range};
+use crate::{Cancel, Progress, Result, SpliceFile, range};
 
 /// Where and how far to search, what to tell meanwhile, and what can stop it. The default: all of the contents, all
 /// matches.
@@ -77,7 +77,7 @@ impl<'a> SearchOptions<'a> {
         Self { progress: Some(progress), ..self }
     }
 
-    /// Sets what can stop the search. It fails with [`Error::Cancelled`] then, and nothing is changed.
+    /// Sets what can stop the search. It fails with [`Error::Cancelled`](crate::Error::Cancelled) then, and nothing is changed.
     #[must_use]
     pub fn cancel(self, cancel: &'a Cancel) -> Self {
         Self { cancel: Some(cancel), ..self }
@@ -116,7 +116,7 @@ impl Watch<'_> {
     /// Counts bytes that were read to be searched.
     ///
     /// # Errors
-    /// [`Error::Cancelled`], if the search is to stop.
+    /// [`Error::Cancelled`](crate::Error::Cancelled), if the search is to stop.
     pub fn advance(&mut self, file: &SpliceFile, bytes: u64) -> Result<()> {
         self.bytes_done = self.bytes_total.min(self.bytes_done + bytes);
         if let Some(progress) = &mut self.progress {
@@ -128,13 +128,9 @@ impl Watch<'_> {
     /// Fails if the search is to stop.
     ///
     /// # Errors
-    /// [`Error::Cancelled`].
+    /// [`Error::Cancelled`](crate::Error::Cancelled).
     pub fn check(&self, file: &SpliceFile) -> Result<()> {
-        if self.cancel.is_some_and(Cancel::is_requested) {
-            let (path, state) = (file.path().into(), FileState::Unchanged);
-            return Err(Error::Cancelled { path, state });
-        }
-        Ok(())
+        Cancel::check(self.cancel, file.path())
     }
 }
 
