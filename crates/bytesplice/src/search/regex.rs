@@ -194,14 +194,11 @@ impl Scan<'_> {
         let Range { start: mut at, end } = range;
         let before = byte_before(file, window, at)?;
         let mut run = Run {
-            dfa: &self.regex.forward,
-            cache: &mut self.forward,
+            walk: Walk::new(&self.regex.forward, &mut self.forward),
             prefix: self.regex.prefix.as_ref().filter(|_| anchored == Anchored::No),
             looks_behind: self.regex.looks_behind,
-            state: LazyStateID::default(),
-            found: None,
         };
-        run.restart(before, anchored).map_err(|detail| failed(file, at, detail))?;
+        run.walk.start(before, anchored).map_err(|detail| failed(file, at, detail))?;
         while at < end {
             let text = window.at_start(&(at..end));
             if text.is_empty() {
@@ -210,12 +207,12 @@ impl Scan<'_> {
                 continue;
             }
             match run.feed(text, at).map_err(|detail| failed(file, at, detail))? {
-                Stop::Dead => return Ok(run.found),
+                Stop::Dead => return Ok(run.walk.found),
                 Stop::End => at += text.len() as u64,
             }
         }
         let behind = byte_behind(file, window, end)?;
-        run.finish(behind, end).map_err(|detail| failed(file, at, detail))
+        run.walk.finish(behind, end).map_err(|detail| failed(file, at, detail))
     }
 
     /// Where the match that ends at `range.end` starts.
@@ -228,8 +225,10 @@ impl Scan<'_> {
     ) -> Result<u64> {
         let Range { start, end } = range;
         let mut at = end;
-        let mut run = RunBack::new(&self.regex.backward, &mut self.backward, false);
-        run.start(byte_behind(file, window, at)?, Anchored::Yes)
+        let mut run =
+            RunBack { walk: Walk::new(&self.regex.backward, &mut self.backward), first: false };
+        run.walk
+            .start(byte_behind(file, window, at)?, Anchored::Yes)
             .map_err(|detail| failed(file, at, detail))?;
         while at > start {
             let mut text = window.at_end(&(start..at));
@@ -243,11 +242,11 @@ impl Scan<'_> {
             at -= text.len() as u64;
             let stop = run.feed(text, at).map_err(|detail| failed(file, at, detail))?;
             if let Stop::Dead = stop {
-                return Ok(run.found.unwrap_or(end));
+                return Ok(run.walk.found.unwrap_or(end));
             }
         }
         let before = byte_before(file, window, start)?;
-        let found = run.finish(before, start).map_err(|detail| failed(file, at, detail))?;
+        let found = run.walk.finish(before, start).map_err(|detail| failed(file, at, detail))?;
         // A match that ends here starts somewhere.
         Ok(found.unwrap_or(end))
     }
@@ -261,8 +260,10 @@ impl Scan<'_> {
         watch: &mut Watch<'_>,
     ) -> Result<Option<u64>> {
         let Range { start, end: mut at } = range;
-        let mut run = RunBack::new(&self.regex.backward, &mut self.backward, true);
-        run.start(byte_behind(file, window, at)?, Anchored::No)
+        let mut run =
+            RunBack { walk: Walk::new(&self.regex.backward, &mut self.backward), first: true };
+        run.walk
+            .start(byte_behind(file, window, at)?, Anchored::No)
             .map_err(|detail| failed(file, at, detail))?;
         while at > start {
             let text = window.at_end(&(start..at));
@@ -273,11 +274,11 @@ impl Scan<'_> {
             }
             at -= text.len() as u64;
             if let Stop::Dead = run.feed(text, at).map_err(|detail| failed(file, at, detail))? {
-                return Ok(run.found);
+                return Ok(run.walk.found);
             }
         }
         let before = byte_before(file, window, start)?;
-        run.finish(before, start).map_err(|detail| failed(file, at, detail))
+        run.walk.finish(before, start).map_err(|detail| failed(file, at, detail))
     }
 }
 
@@ -306,32 +307,56 @@ fn failed(file: &SpliceFile, offset: u64, detail: &'static str) -> Error {
 const GAVE_UP: &str = "the regular expression takes too much memory";
 const QUIT: &str = "the regular expression cannot go on at this byte";
 
-/// A way forwards: finds the end of the match that starts first.
-struct Run<'r> {
+/// A DFA on its way, and the last match that it told of.
+struct Walk<'r> {
     dfa: &'r DFA,
     cache: &'r mut Cache,
-    prefix: Option<&'r (Prefilter, usize)>,
-    looks_behind: bool,
     state: LazyStateID,
     found: Option<u64>,
 }
 
-impl Run<'_> {
-    /// Begins where `before` is the byte before.
-    fn restart(&mut self, before: Option<u8>, anchored: Anchored) -> Result<(), &'static str> {
-        let config = start::Config::new().look_behind(before).anchored(anchored);
+impl<'r> Walk<'r> {
+    fn new(dfa: &'r DFA, cache: &'r mut Cache) -> Self {
+        Self { dfa, cache, state: LazyStateID::default(), found: None }
+    }
+
+    /// Begins beside the byte `behind`, on the side that it does not go to.
+    fn start(&mut self, behind: Option<u8>, anchored: Anchored) -> Result<(), &'static str> {
+        let config = start::Config::new().look_behind(behind).anchored(anchored);
         self.state = self.dfa.start_state(self.cache, &config).map_err(|_| GAVE_UP)?;
         Ok(())
     }
 
+    fn next_state(&mut self, byte: u8) -> Result<LazyStateID, &'static str> {
+        self.dfa.next_state(self.cache, self.state, byte).map_err(|_| GAVE_UP)
+    }
+
+    /// Tells where the match ends, if there is one. The text ended at `offset`, before the byte `next`.
+    fn finish(mut self, next: Option<u8>, offset: u64) -> Result<Option<u64>, &'static str> {
+        let last = match next {
+            Some(byte) => self.next_state(byte)?,
+            None => self.dfa.next_eoi_state(self.cache, self.state).map_err(|_| GAVE_UP)?,
+        };
+        Ok(if last.is_match() { Some(offset) } else { self.found })
+    }
+}
+
+/// A way forwards: finds the end of the match that starts first.
+struct Run<'r> {
+    walk: Walk<'r>,
+    prefix: Option<&'r (Prefilter, usize)>,
+    looks_behind: bool,
+}
+
+impl Run<'_> {
     /// Goes on over `text`, which lies at `offset`.
     fn feed(&mut self, text: &[u8], offset: u64) -> Result<Stop, &'static str> {
         let mut prefix = self.prefix;
         let mut at = 0;
         // A state that has begun nothing may be the start of this text.
-        let mut begins = self.state.is_start();
+        let mut begins = self.walk.state.is_start();
         loop {
-            if let (true, None, Some((prefilter, longest))) = (begins, self.found, prefix) {
+            if let (true, None, Some((prefilter, longest))) = (begins, self.walk.found, prefix) {
                 // Those that begin so near to the end of the text are not seen whole.
                 let seen = at.max((text.len() + 1).saturating_sub(*longest));
                 let candidate = prefilter.find(text, Span::from(at..text.len()));
@@ -342,7 +367,7 @@ impl Run<'_> {
                 if next > at {
                     at = next;
                     if self.looks_behind {
-                        self.restart(Some(text[at - 1]), Anchored::No)?;
+                        self.walk.start(Some(text[at - 1]), Anchored::No)?;
                     }
                 }
             }
@@ -350,24 +375,25 @@ impl Run<'_> {
                 if at == text.len() {
                     return Ok(Stop::End);
                 }
-                if self.state.is_tagged() {
-                    break self.next_state(text[at])?;
+                if self.walk.state.is_tagged() {
+                    break self.walk.next_state(text[at])?;
                 }
                 // Most states say nothing but how to go on.
-                let next = self.dfa.next_state_untagged(self.cache, self.state, text[at]);
+                let next =
+                    self.walk.dfa.next_state_untagged(self.walk.cache, self.walk.state, text[at]);
                 if next.is_unknown() {
-                    break self.next_state(text[at])?;
+                    break self.walk.next_state(text[at])?;
                 }
                 if next.is_tagged() {
                     break next;
                 }
-                self.state = next;
+                self.walk.state = next;
                 at += 1;
             };
-            self.state = next;
+            self.walk.state = next;
             if next.is_match() {
                 // It is told one byte late.
-                self.found = Some(offset + at as u64);
+                self.walk.found = Some(offset + at as u64);
             } else if next.is_dead() {
                 return Ok(Stop::Dead);
             } else if next.is_quit() {
@@ -377,73 +403,33 @@ impl Run<'_> {
             at += 1;
         }
     }
-
-    /// Tells the end of the match, if there is one. The text ended at `offset`, before the byte `behind`.
-    fn finish(mut self, behind: Option<u8>, offset: u64) -> Result<Option<u64>, &'static str> {
-        let last = match behind {
-            Some(byte) => self.next_state(byte)?,
-            None => self.dfa.next_eoi_state(self.cache, self.state).map_err(|_| GAVE_UP)?,
-        };
-        Ok(if last.is_match() { Some(offset) } else { self.found })
-    }
-
-    fn next_state(&mut self, byte: u8) -> Result<LazyStateID, &'static str> {
-        self.dfa.next_state(self.cache, self.state, byte).map_err(|_| GAVE_UP)
-    }
 }
 
 /// A way backwards: finds the start of a match.
 struct RunBack<'r> {
-    dfa: &'r DFA,
-    cache: &'r mut Cache,
+    walk: Walk<'r>,
     /// Whether the first start on the way is wanted, and not the last.
     first: bool,
-    state: LazyStateID,
-    found: Option<u64>,
 }
 
-impl<'r> RunBack<'r> {
-    fn new(dfa: &'r DFA, cache: &'r mut Cache, first: bool) -> Self {
-        Self { dfa, cache, first, state: LazyStateID::default(), found: None }
-    }
-
-    /// Begins before the byte `behind`.
-    fn start(&mut self, behind: Option<u8>, anchored: Anchored) -> Result<(), &'static str> {
-        let config = start::Config::new().look_behind(behind).anchored(anchored);
-        self.state = self.dfa.start_state(self.cache, &config).map_err(|_| GAVE_UP)?;
-        Ok(())
-    }
-
+impl RunBack<'_> {
     /// Goes on over `text`, which lies at `offset`, from its end.
     fn feed(&mut self, text: &[u8], offset: u64) -> Result<Stop, &'static str> {
         for (at, &byte) in text.iter().enumerate().rev() {
-            self.state = self.next_state(byte)?;
-            if self.state.is_tagged() {
-                if self.state.is_match() {
-                    self.found = Some(offset + at as u64 + 1);
+            self.walk.state = self.walk.next_state(byte)?;
+            if self.walk.state.is_tagged() {
+                if self.walk.state.is_match() {
+                    self.walk.found = Some(offset + at as u64 + 1);
                     if self.first {
                         return Ok(Stop::Dead);
                     }
-                } else if self.state.is_dead() {
+                } else if self.walk.state.is_dead() {
                     return Ok(Stop::Dead);
-                } else if self.state.is_quit() {
+                } else if self.walk.state.is_quit() {
                     return Err(QUIT);
                 }
             }
         }
         Ok(Stop::End)
-    }
-
-    /// Tells the start of the match, if there is one. The text began at `offset`, behind the byte `before`.
-    fn finish(mut self, before: Option<u8>, offset: u64) -> Result<Option<u64>, &'static str> {
-        let last = match before {
-            Some(byte) => self.next_state(byte)?,
-            None => self.dfa.next_eoi_state(self.cache, self.state).map_err(|_| GAVE_UP)?,
-        };
-        Ok(if last.is_match() { Some(offset) } else { self.found })
-    }
-
-    fn next_state(&mut self, byte: u8) -> Result<LazyStateID, &'static str> {
-        self.dfa.next_state(self.cache, self.state, byte).map_err(|_| GAVE_UP)
     }
 }
