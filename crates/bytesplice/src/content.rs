@@ -4,7 +4,7 @@ use std::ops::{Bound, Range, RangeBounds};
 use std::path::Path;
 
 use crate::source::FileSource;
-use crate::{Result, range};
+use crate::Result;
 
 /// What an edit puts in place of the bytes it removes.
 ///
@@ -73,8 +73,7 @@ impl<'a> Content<'a> {
     /// [`Open`](crate::Error::Open), [`NotRegular`](crate::Error::NotRegular), and
     /// [`OutOfRange`](crate::Error::OutOfRange) or [`ReversedRange`](crate::Error::ReversedRange) of that file.
     pub fn file_range(path: impl AsRef<Path>, range: impl RangeBounds<u64>) -> Result<Self> {
-        let source = FileSource::open(path.as_ref())?;
-        let range = range::resolve(range, source.identity().len, source.path())?;
+        let (source, range) = FileSource::open_range(path.as_ref(), range)?;
         Ok(Self(Kind::File(source, range)))
     }
 

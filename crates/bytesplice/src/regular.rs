@@ -1,7 +1,7 @@
 //! Opening regular files, and nothing else: a FIFO must not hang us, a device must not be spliced.
 
 use std::fs::{self, File, FileType, Metadata};
-use std::io::ErrorKind;
+use std::io::{BufReader, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -35,6 +35,19 @@ pub(crate) fn open(path: &Path, shown: &Path, writable: bool) -> Result<Regular>
     let metadata = file.metadata().map_err(failed)?;
     check_kind(metadata.file_type(), shown)?;
     Ok(Regular { file, metadata, read_only })
+}
+
+/// Opens something to be read from its beginning to its end: anything but a directory.
+///
+/// # Errors
+/// [`Error::Open`], and [`Error::NotRegular`] for a directory.
+pub(crate) fn open_stream(path: &Path) -> Result<BufReader<File>> {
+    let failed = |source| Error::Open { path: path.into(), source };
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.is_dir() {
+        return Err(Error::NotRegular { path: path.into(), kind: "directory" });
+    }
+    Ok(BufReader::with_capacity(256 << 10, file))
 }
 
 /// Flags that keep an open from waiting, for the case that a FIFO takes the path after we looked.

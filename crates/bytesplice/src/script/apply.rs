@@ -1,6 +1,6 @@
 use std::io::{BufRead, Write};
 use std::mem;
-use std::ops::Range;
+use std::ops::{Range, RangeBounds};
 use std::path::Path;
 
 use super::pieces::inverse;
@@ -8,10 +8,10 @@ use super::{
     Checks, Offsets, OldBytes, Script, ScriptContent, ScriptEdit, ScriptHeader, ScriptProblem,
     ScriptWriter, Supply, describe,
 };
-use crate::content::Kind;
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::range::MAX_LEN;
-use crate::{Content, Error, Result, SpliceFile};
+use crate::source::FileSource;
+use crate::{Error, Result, SpliceFile};
 
 /// Most pieces that the copies of a script may be of: copies of copies double them, and a script is not to be trusted.
 const MOST_COPIED_PIECES: u64 = 1 << 24;
@@ -21,14 +21,25 @@ pub(super) trait Target {
     /// The contents as pieces.
     fn tree(&mut self) -> &mut PieceTree;
 
-    /// Takes `bytes` into the store and gives the piece of them.
-    fn hold(&mut self, bytes: &[u8]) -> Result<Piece>;
+    /// Takes `bytes` into the store and gives the address of the first.
+    fn append(&mut self, bytes: &[u8]) -> Result<u64>;
 
-    /// The piece for a range of another file.
-    fn open(&mut self, content: Content<'_>) -> Result<Piece>;
+    /// The name under which pieces know another file.
+    fn number(&mut self, source: FileSource) -> Result<Source>;
 
     /// Looks at the bytes that an edit removes; there are as many as `old` has.
     fn check(&mut self, range: Range<u64>, old: Option<&OldBytes>) -> Result<(), Refused>;
+
+    /// Takes `bytes` into the store and gives the piece of them.
+    fn hold(&mut self, bytes: &[u8]) -> Result<Piece> {
+        Ok(Piece::new(Source::Added, self.append(bytes)?, bytes.len() as u64))
+    }
+
+    /// The piece for a range of another file.
+    fn open(&mut self, path: &Path, range: impl RangeBounds<u64>) -> Result<Piece> {
+        let (source, range) = FileSource::open_range(path, range)?;
+        Ok(Piece::new(self.number(source)?, range.start, range.end - range.start))
+    }
 }
 
 /// Why bytes may not be removed.
@@ -119,11 +130,11 @@ impl Progress {
             ScriptContent::Bytes(bytes) => vec![target.hold(bytes).map_err(failed)?],
             ScriptContent::Fill(byte, count) => vec![Piece::new(Source::Fill(*byte), 0, *count)],
             ScriptContent::File(path, range) => {
-                let content = match range {
-                    Some(range) => Content::file_range(path, range.clone()),
-                    None => Content::file(path),
+                let piece = match range {
+                    Some(range) => target.open(path, range.clone()),
+                    None => target.open(path, ..),
                 };
-                vec![content.and_then(|content| target.open(content)).map_err(failed)?]
+                vec![piece.map_err(failed)?]
             }
         };
         let added: u128 = pieces.iter().map(|piece| u128::from(piece.len)).sum();
@@ -165,17 +176,12 @@ impl Target for SpliceFile {
         &mut self.tree
     }
 
-    fn hold(&mut self, bytes: &[u8]) -> Result<Piece> {
-        let address = self.added.append(bytes).map_err(|error| self.not_added(error))?;
-        Ok(Piece::new(Source::Added, address, bytes.len() as u64))
+    fn append(&mut self, bytes: &[u8]) -> Result<u64> {
+        self.added.append(bytes).map_err(|error| self.not_added(error))
     }
 
-    fn open(&mut self, content: Content<'_>) -> Result<Piece> {
-        let Kind::File(source, range) = content.0 else {
-            return Ok(Piece::new(Source::Fill(0), 0, 0));
-        };
-        let source = self.number_source(source)?;
-        Ok(Piece::new(source, range.start, range.end - range.start))
+    fn number(&mut self, source: FileSource) -> Result<Source> {
+        self.number_source(source)
     }
 
     fn check(&mut self, range: Range<u64>, old: Option<&OldBytes>) -> Result<(), Refused> {

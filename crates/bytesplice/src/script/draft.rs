@@ -3,10 +3,9 @@ use std::path::Path;
 
 use super::apply::{Refused, Target};
 use super::{OldBytes, Supply};
-use crate::content::Kind;
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::source::{AddedBytes, AppendError, FileSource};
-use crate::{Content, Error, FileState, Result};
+use crate::{Error, FileState, Result};
 
 /// New bytes that stay in memory; those beyond go to a temporary file, as those of a [`SpliceFile`](crate::SpliceFile).
 const MEMORY_LIMIT: u64 = 16 << 20;
@@ -158,15 +157,11 @@ impl Target for Draft {
         &mut self.tree
     }
 
-    fn hold(&mut self, bytes: &[u8]) -> Result<Piece> {
-        let address = self.added.append(bytes).map_err(|error| self.not_added(error))?;
-        Ok(Piece::new(Source::Added, address, bytes.len() as u64))
+    fn append(&mut self, bytes: &[u8]) -> Result<u64> {
+        self.added.append(bytes).map_err(|error| self.not_added(error))
     }
 
-    fn open(&mut self, content: Content<'_>) -> Result<Piece> {
-        let Kind::File(source, range) = content.0 else {
-            return Ok(Piece::new(Source::Fill(0), 0, 0));
-        };
+    fn number(&mut self, source: FileSource) -> Result<Source> {
         let same = |known: &FileSource| {
             known.path() == source.path() && known.identity() == source.identity()
         };
@@ -175,7 +170,7 @@ impl Target for Draft {
             self.sources.push(source);
             self.sources.len() - 1
         });
-        Ok(Piece::new(Source::File(number as u32), range.start, range.end - range.start))
+        Ok(Source::File(number as u32))
     }
 
     fn check(&mut self, range: Range<u64>, old: Option<&OldBytes>) -> Result<(), Refused> {
@@ -184,7 +179,7 @@ impl Target for Draft {
             Some(known) => known,
         };
         let Some(OldBytes::Bytes(bytes)) = old else { return Err(Refused::Unknown) };
-        let mut address = self.hold(bytes)?.offset;
+        let mut address = self.append(bytes)?;
         for piece in self.tree.range(range) {
             if piece.source == Source::Original {
                 known.push(Known { start: piece.offset, len: piece.len, address });

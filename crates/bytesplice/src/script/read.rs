@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::{ScriptEdit, ScriptHeader, ScriptProblem, json};
-use crate::{Error, Result};
+use crate::{Error, Result, regular};
 
 /// Longest line in bytes: one is held in memory at a time.
 const LINE_LIMIT: u64 = 64 << 20;
@@ -47,12 +47,7 @@ impl Script<BufReader<File>> {
     /// [`Error::Open`], [`Error::NotRegular`] for a directory; else as for [`new`](Self::new).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let failed = |source| Error::Open { path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
-            return Err(Error::NotRegular { path: path.into(), kind: "directory" });
-        }
-        Self::new(path, BufReader::with_capacity(256 << 10, file))
+        Self::new(path, regular::open_stream(path)?)
     }
 }
 

@@ -1,10 +1,11 @@
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::ops::{Range, RangeBounds};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::identity::Identity;
-use crate::{Error, Result, regular};
+use crate::{Error, Result, range, regular};
 
 /// Another regular file that an edit takes bytes from. They are read when they are needed, never copied to memory.
 #[derive(Debug)]
@@ -31,6 +32,16 @@ impl FileSource {
             path: path.into(),
             absolute: std::path::absolute(path).map_err(failed)?,
         })
+    }
+
+    /// Opens `path` for a range of its bytes.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), and those of a range that lies outside.
+    pub fn open_range(path: &Path, range: impl RangeBounds<u64>) -> Result<(Self, Range<u64>)> {
+        let source = Self::open(path)?;
+        let range = range::resolve(range, source.identity.len, &source.path)?;
+        Ok((source, range))
     }
 
     /// The path as the caller gave it.

@@ -10,7 +10,7 @@ use super::{
     VcdiffProblem,
 };
 use crate::range::MAX_LEN;
-use crate::{Error, Result};
+use crate::{Error, Result, regular};
 
 /// Most bytes that a window may make, and most bytes of its sections. xdelta3 makes windows of up to 16 MiB, open-vcdiff
 /// of up to 64 MiB.
@@ -79,12 +79,7 @@ impl Vcdiff<BufReader<File>> {
     /// [`Error::Open`], [`Error::NotRegular`] for a directory; else as for [`new`](Self::new).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let failed = |source| Error::Open { path: path.into(), source };
-        let file = File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.is_dir() {
-            return Err(Error::NotRegular { path: path.into(), kind: "directory" });
-        }
-        Self::new(path, BufReader::with_capacity(256 << 10, file))
+        Self::new(path, regular::open_stream(path)?)
     }
 }
 
