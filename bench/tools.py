@@ -37,17 +37,19 @@ def install() -> Tools:
     """Builds ours, which must work, and installs the peers, which may be missing."""
     _run(["cargo", "build", "--release", "--locked", "-q", "-p", "bytesplice-cli"])
     target = Path(os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")))
-    release, search_peers = target / "release", target / "search-peers"
+    release = target / "release"
     tools = Tools(
         release / "bytesplice",
         ENVIRONMENT / "bin" / "python",
         release / "bench-edits",
-        search_peers / "release" / "search-peers",
+        release / "search-peers",
     )
-    _build_search_peers(tools, search_peers)
     if not tools.python.exists():
         _run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
-    _build_edits(tools, target)
+    _build_program(tools, "bench-edits", "edits", target)
+    _build_program(tools, "search-peers", "search_peers", target)
+    if tools.has("bench-edits"):
+        _note_ropes(tools)
     _install_packages(tools)
     _install_ours(tools)
     _install_mutagen(tools)
@@ -63,18 +65,22 @@ def install() -> Tools:
     return tools
 
 
-def _build_edits(tools: Tools, target: Path) -> None:
-    """A workspace of its own, so that the product does not depend on its peers."""
-    manifest = str(ROOT / "bench" / "edits" / "Cargo.toml")
+def _build_program(tools: Tools, name: str, directory: str, target: Path) -> None:
+    """Workspaces of their own, so that the product does not depend on its peers."""
+    manifest = ROOT / "bench" / directory / "Cargo.toml"
     try:
-        _run(["cargo", "build", "-rq", "--locked", "--manifest-path", manifest, "--target-dir", str(target)])
-        lock = (ROOT / "bench" / "edits" / "Cargo.lock").read_text()
-        for name in ("crop", "ropey"):
-            found = re.search(rf'name = "{name}"\nversion = "([^"]+)"', lock)
-            tools.versions[name] = found[1] if found else "unknown"
-        tools.versions["bench-edits"] = "of the same commit"
+        _run(["cargo", "build", "-rq", "--locked", "--manifest-path", str(manifest), "--target-dir", str(target)])
+        tools.versions[name] = "of the same commit"
     except subprocess.CalledProcessError as error:
-        tools.absent["bench-edits"] = _reason(error)
+        tools.absent[name] = _reason(error)
+
+
+def _note_ropes(tools: Tools) -> None:
+    """The peers that the program of the edits is built with."""
+    lock = (ROOT / "bench" / "edits" / "Cargo.lock").read_text()
+    for name in ("crop", "ropey"):
+        found = re.search(rf'name = "{name}"\nversion = "([^"]+)"', lock)
+        tools.versions[name] = found[1] if found else "unknown"
 
 
 def _install_ours(tools: Tools) -> None:
@@ -89,17 +95,6 @@ def _install_ours(tools: Tools) -> None:
         tools.versions["bytesplice for Python"] = "of the same commit"
     except subprocess.CalledProcessError as error:
         tools.absent["bytesplice for Python"] = _reason(error)
-
-
-def _build_search_peers(tools: Tools, target: Path) -> None:
-    """A program of its own, outside the workspace."""
-    manifest = str(ROOT / "bench" / "search_peers" / "Cargo.toml")
-    where = ["--manifest-path", manifest, "--target-dir", str(target)]
-    try:
-        _run(["cargo", "build", "--release", "--locked", "-q", *where])
-        tools.versions["search-peers"] = "of the same commit"
-    except subprocess.CalledProcessError as error:
-        tools.absent["search-peers"] = _reason(error)
 
 
 def _install_mutagen(tools: Tools) -> None:

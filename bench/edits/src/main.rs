@@ -43,8 +43,16 @@ trait Text {
     fn insert(&mut self, offset: usize);
     fn snapshot(&mut self, number: usize) -> Self::Snapshot;
     fn pieces(&self) -> usize;
-    fn undo(&mut self) -> bool;
-    fn history(&self) -> u64;
+
+    /// Whether there was something to undo. The ropes have no history.
+    fn undo(&mut self) -> bool {
+        false
+    }
+
+    /// Bytes that undoing takes.
+    fn history(&self) -> u64 {
+        0
+    }
 }
 
 struct Ours(SpliceFile);
@@ -94,14 +102,6 @@ impl Text for crop::Rope {
     fn pieces(&self) -> usize {
         self.chunks().count()
     }
-
-    fn undo(&mut self) -> bool {
-        false
-    }
-
-    fn history(&self) -> u64 {
-        0
-    }
 }
 
 impl Text for ropey::Rope {
@@ -118,14 +118,6 @@ impl Text for ropey::Rope {
 
     fn pieces(&self) -> usize {
         self.chunks().count()
-    }
-
-    fn undo(&mut self) -> bool {
-        false
-    }
-
-    fn history(&self) -> u64 {
-        0
     }
 }
 
