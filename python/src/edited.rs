@@ -1,12 +1,12 @@
 //! A file with its edits, which threads take turns with.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
 
 use bytesplice::SpliceFile;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
+use crate::caller::{Caller, Calling};
 use crate::errors::of_kind;
 
 /// A file and how often it was edited.
@@ -21,12 +21,12 @@ pub(crate) struct SharedFile {
     /// `None` once it is closed.
     edited: Mutex<Option<Edited>>,
     /// The thread that holds the lock and may run Python code meanwhile.
-    caller: Mutex<Option<ThreadId>>,
+    caller: Caller,
 }
 
 impl SharedFile {
     pub(crate) fn new(file: SpliceFile) -> Self {
-        Self { edited: Mutex::new(Some(Edited { file, edits: 0 })), caller: Mutex::new(None) }
+        Self { edited: Mutex::new(Some(Edited { file, edits: 0 })), caller: Caller::default() }
     }
 
     /// Waits for the file without holding up other threads.
@@ -34,7 +34,7 @@ impl SharedFile {
     /// # Errors
     /// `BusyError` instead of waiting for a call that waits for this one.
     pub(crate) fn lock(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Option<Edited>>> {
-        if *self.caller() == Some(thread::current().id()) {
+        if self.caller.is_current() {
             return Err(of_kind(
                 "BusyError",
                 "this file is in use by the call that called this: progress callbacks, signal handlers and file objects \
@@ -67,20 +67,6 @@ impl SharedFile {
 
     /// Until it is dropped, this thread runs Python code under the lock.
     pub(crate) fn calling(&self) -> Calling<'_> {
-        *self.caller() = Some(thread::current().id());
-        Calling(self)
-    }
-
-    fn caller(&self) -> MutexGuard<'_, Option<ThreadId>> {
-        self.caller.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Python code that runs under the lock.
-pub(crate) struct Calling<'a>(&'a SharedFile);
-
-impl Drop for Calling<'_> {
-    fn drop(&mut self) {
-        *self.0.caller() = None;
+        self.caller.begin()
     }
 }

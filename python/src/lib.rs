@@ -1,6 +1,7 @@
 //! The extension module behind the Python package `bytesplice`.
 
 mod buffer;
+mod caller;
 mod commit;
 mod content;
 mod descriptor;

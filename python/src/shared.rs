@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::{self, ThreadId};
 
 use pyo3::exceptions::{PyBufferError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
+use crate::caller::{Caller, Calling};
 use crate::protection::Protection;
 use crate::unsaved;
 use crate::window::Window;
@@ -17,7 +17,7 @@ pub(crate) struct SharedWindow {
     /// `None` once it is closed.
     window: Mutex<Option<Window>>,
     /// The thread that commits it just now.
-    committer: Mutex<Option<ThreadId>>,
+    committer: Caller,
     /// How many exported views there are. It grows under the lock only.
     exports: Arc<AtomicUsize>,
     protection: Protection,
@@ -28,7 +28,7 @@ impl SharedWindow {
         Self {
             exports: Arc::clone(window.exports()),
             window: Mutex::new(Some(window)),
-            committer: Mutex::new(None),
+            committer: Caller::default(),
             protection,
         }
     }
@@ -58,7 +58,7 @@ impl SharedWindow {
 
     #[cold]
     fn wait(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Option<Window>>> {
-        if *self.committer() == Some(thread::current().id()) {
+        if self.committer.is_current() {
             return Err(PyRuntimeError::new_err(
                 "this map is being committed: progress callbacks and signal handlers cannot use it",
             ));
@@ -142,21 +142,7 @@ impl SharedWindow {
     }
 
     /// Until it is dropped, this thread commits the window, under its lock.
-    pub(crate) fn committing(&self) -> Committing<'_> {
-        *self.committer() = Some(thread::current().id());
-        Committing(self)
-    }
-
-    fn committer(&self) -> MutexGuard<'_, Option<ThreadId>> {
-        self.committer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A commit that runs under the lock.
-pub(crate) struct Committing<'a>(&'a SharedWindow);
-
-impl Drop for Committing<'_> {
-    fn drop(&mut self) {
-        *self.0.committer() = None;
+    pub(crate) fn committing(&self) -> Calling<'_> {
+        self.committer.begin()
     }
 }

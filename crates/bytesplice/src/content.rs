@@ -3,8 +3,8 @@ use std::io::Read;
 use std::ops::{Bound, Range, RangeBounds};
 use std::path::Path;
 
-use crate::source::FileSource;
 use crate::Result;
+use crate::source::FileSource;
 
 /// What an edit puts in place of the bytes it removes.
 ///
