@@ -1,0 +1,87 @@
+//! Scripts and commits of a `SpliceFile`.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::PySpliceFile;
+use crate::commit::How;
+use crate::errors::to_python;
+use crate::plan::plan_to_python;
+use crate::scripts;
+
+#[pymethods]
+impl PySpliceFile {
+    /// Make all edits of a script, or none, and return how many there were. script is as for bytesplice.apply.
+    #[pyo3(signature = (script, /))]
+    pub(super) fn apply(&self, py: Python<'_>, script: scripts::From) -> PyResult<u64> {
+        let calls = script.runs_python();
+        self.edit_detached(py, calls, |file| file.apply(script.open()?))
+    }
+
+    /// Write the edits since the last commit as a script to out, a path or a binary file object; with undo, the script that
+    /// takes them back. checks is as for bytesplice.diff.
+    #[pyo3(signature = (out, /, *, undo=false, checks="checksum"))]
+    fn write_script(
+        &self,
+        py: Python<'_>,
+        out: scripts::To,
+        undo: bool,
+        checks: &str,
+    ) -> PyResult<()> {
+        let checks = scripts::checks(checks)?;
+        self.file.with(py, |edited| {
+            let file = &edited.file;
+            let mut out = out.open()?;
+            let _calling = self.file.calling();
+            py.detach(|| {
+                if undo {
+                    file.write_undo_script(checks, &mut out)?;
+                } else {
+                    file.write_script(checks, &mut out)?;
+                }
+                out.finish().map(drop)
+            })
+            .map_err(to_python)
+        })
+    }
+
+    /// Return what commit would do, as a dictionary: the strategy, the reason for it, its costs, and under "costs" those of
+    /// every other strategy, or why it cannot be had. Nothing is written.
+    #[pyo3(signature = (*, strategy="auto", durable=true))]
+    fn plan<'py>(
+        &self,
+        py: Python<'py>,
+        strategy: &str,
+        durable: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let options = How::of_file(strategy, durable, None)?.options();
+        self.file.with(py, |edited| {
+            plan_to_python(py, &edited.file.plan_with(&options).map_err(to_python)?)
+        })
+    }
+
+    /// Bring the file to the current contents in one pass.
+    ///
+    /// After a crash the file is wholly old or wholly new, but for strategy "direct" and durable=False, which does not wait
+    /// for the disk. strategy is "auto", "journaled", "snapshot", "extents", "replace" or "direct". progress is called now and
+    /// then with the bytes done and the bytes to do. An exception that it raises, or Ctrl-C, stops the commit as long as the
+    /// file can keep the old contents; the edits are still there then. Later the commit is finished first.
+    #[pyo3(signature = (*, progress=None, strategy="auto", durable=true))]
+    pub(super) fn commit(
+        &self,
+        py: Python<'_>,
+        progress: Option<Bound<'_, PyAny>>,
+        strategy: &str,
+        durable: bool,
+    ) -> PyResult<()> {
+        self.commit_as(py, How::of_file(strategy, durable, progress)?)
+    }
+
+    /// Drop all edits since the last commit, and the history and the snapshots with them.
+    fn discard(&self, py: Python<'_>) -> PyResult<()> {
+        self.edit(py, |file| {
+            file.discard();
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,367 @@
+//! The class `bytesplice.SpliceFile`, and the functions beside it.
+
+mod commit;
+mod edits;
+mod history;
+mod search;
+
+use std::ffi::CString;
+use std::path::PathBuf;
+use std::process;
+use std::thread;
+use std::time::Duration;
+
+use bytesplice::{Error, LockMode, OpenOptions, RecoverOptions, SpliceFile};
+use pyo3::exceptions::{PyResourceWarning, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::commit::{How, commit};
+use crate::descriptor::reopen;
+use crate::edited::SharedFile;
+use crate::errors::to_python;
+use crate::matches::{Match, Matches};
+use crate::new_bytes::{self, NewBytes, PyContent};
+use crate::offset::{Limits, Offset};
+use crate::reading::in_memory;
+use crate::view::{self, Index, PyView};
+use crate::window::Tracked;
+use crate::{name_of, pattern, scripts, status};
+
+/// Puts all of this into the module.
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PySpliceFile>()?;
+    module.add_class::<PyView>()?;
+    module.add_class::<PyContent>()?;
+    module.add_class::<Match>()?;
+    module.add_class::<Matches>()?;
+    module.add_class::<pattern::Regex>()?;
+    module.add_class::<history::Group>()?;
+    module.add_function(wrap_pyfunction!(open, module)?)?;
+    module.add_function(wrap_pyfunction!(open_descriptor, module)?)?;
+    module.add_function(wrap_pyfunction!(recover, module)?)?;
+    module.add_function(wrap_pyfunction!(apply, module)?)?;
+    module.add_function(wrap_pyfunction!(scripts::diff, module)?)?;
+    module.add_function(wrap_pyfunction!(status::status, module)?)?;
+    module.add_function(wrap_pyfunction!(new_bytes::fill, module)?)?;
+    module.add_function(wrap_pyfunction!(new_bytes::copy, module)?)?;
+    module.add_function(wrap_pyfunction!(new_bytes::file_range, module)?)
+}
+
+/// Open a file to be spliced.
+///
+/// read_only takes a lock that readers share; edits can then be made and read, not committed. create makes an empty file,
+/// at once, where there is none. lock says what to do when another bytesplice holds the file: "try" raises LockedError,
+/// "wait" waits, "none" locks only while a commit runs. Up to memory_limit added bytes are kept in memory, and history_limit
+/// bytes of undo steps; what is over goes to a file without a name in temporary_directory. A commit that was cut short is
+/// finished or taken back first.
+#[pyfunction]
+#[pyo3(signature = (path, *, read_only=false, create=false, lock="try", memory_limit=None, history_limit=None, temporary_directory=None))]
+#[expect(clippy::too_many_arguments, reason = "the options are keywords")]
+fn open(
+    py: Python<'_>,
+    path: PathBuf,
+    read_only: bool,
+    create: bool,
+    lock: &str,
+    memory_limit: Option<Offset>,
+    history_limit: Option<Offset>,
+    temporary_directory: Option<PathBuf>,
+) -> PyResult<PySpliceFile> {
+    let (lock, waits) = match lock {
+        "try" => (LockMode::Try, false),
+        // Asked again and again, so that Ctrl-C can end it.
+        "wait" => (LockMode::Try, true),
+        "none" => (LockMode::None, false),
+        _ => {
+            return Err(PyValueError::new_err(format!(
+                "there is no lock {lock:?}: use try, wait or none"
+            )));
+        }
+    };
+    let mut options = OpenOptions::new().read_only(read_only).create(create).lock(lock);
+    if let Some(Offset(bytes)) = memory_limit {
+        options = options.memory_limit(bytes);
+    }
+    if let Some(Offset(bytes)) = history_limit {
+        options = options.history_limit(bytes);
+    }
+    if let Some(directory) = temporary_directory {
+        options = options.temporary_directory(directory);
+    }
+    loop {
+        match py.detach(|| options.open(&path)) {
+            Ok(file) => return Ok(PySpliceFile::new(file)),
+            Err(Error::Locked { .. }) if waits => {
+                py.check_signals()?;
+                py.detach(|| thread::sleep(BETWEEN_TRIES));
+            }
+            Err(error) => return Err(to_python(error)),
+        }
+    }
+}
+
+/// How long a lock that is held is left alone.
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+
+/// Opens the file of a descriptor anew, without a lock.
+#[pyfunction]
+#[pyo3(name = "_open_descriptor", signature = (fileno, /))]
+fn open_descriptor(py: Python<'_>, fileno: i32) -> PyResult<PySpliceFile> {
+    let Tracked { file, .. } = reopen(py, fileno, true)?;
+    Ok(PySpliceFile::new(file))
+}
+
+/// Finish or take back a commit of the file at path that was cut short. Opening the file does the same.
+///
+/// Returns "clean", "rolled-back" or "completed". force obeys a journal that was written for another inode, if its checksums
+/// fit: for restored copies of a file and its journal.
+#[pyfunction]
+#[pyo3(signature = (path, /, *, force=false))]
+fn recover(py: Python<'_>, path: PathBuf, force: bool) -> PyResult<&'static str> {
+    let options = RecoverOptions { force };
+    py.detach(|| bytesplice::recover_with(path, options)).map(name_of).map_err(to_python)
+}
+
+/// Make all edits of a script in the file at path, commit them, and return how many there were. All or none are made.
+///
+/// script is a path, the bytes of a script, or a binary file object. The other arguments are those of SpliceFile.commit.
+#[pyfunction]
+#[pyo3(signature = (path, script, *, progress=None, strategy="auto", durable=true))]
+fn apply(
+    py: Python<'_>,
+    path: PathBuf,
+    script: scripts::From,
+    progress: Option<Bound<'_, PyAny>>,
+    strategy: &str,
+    durable: bool,
+) -> PyResult<u64> {
+    let how = How::of_file(strategy, durable, progress)?;
+    let file = py.detach(|| SpliceFile::open(path)).map_err(to_python)?;
+    let file = PySpliceFile::new(file);
+    let outcome = file.apply(py, script).and_then(|count| {
+        file.commit_as(py, how)?;
+        Ok(count)
+    });
+    file.close(py)?;
+    outcome
+}
+
+/// A file whose bytes can be spliced: from open.
+///
+/// Nothing reaches the file before commit, which makes all edits in one crash-safe pass. A with block commits at its end,
+/// and discards the edits if an exception leaves it. A range is start and stop, half-open, in bytes; None stands for the
+/// start or the end of the contents. Ranges of methods are never clipped and never negative: RangeError, an IndexError. An
+/// edit that fails changes nothing. New bytes are bytes-like objects; fill, copy or file_range; or binary file objects and
+/// iterables of bytes, which are streamed.
+#[pyclass(name = "SpliceFile", module = "bytesplice", frozen, weakref, mapping)]
+pub(crate) struct PySpliceFile {
+    pub(crate) file: SharedFile,
+    path: PathBuf,
+    /// The process that may commit: a fork must not write the edits of its parent a second time.
+    process: u32,
+}
+
+impl PySpliceFile {
+    fn new(file: SpliceFile) -> Self {
+        let path = file.path().into();
+        Self { file: SharedFile::new(file), path, process: process::id() }
+    }
+
+    /// Makes an edit that neither takes long nor runs Python code.
+    fn edit<T>(
+        &self,
+        py: Python<'_>,
+        edit: impl FnOnce(&mut SpliceFile) -> Result<T, Error>,
+    ) -> PyResult<T> {
+        self.file.with(py, |edited| {
+            edited.edits += 1;
+            edit(&mut edited.file).map_err(to_python)
+        })
+    }
+
+    /// Makes one that may take long, and runs Python code if `calls`.
+    fn edit_detached<T: Send>(
+        &self,
+        py: Python<'_>,
+        calls: bool,
+        edit: impl FnOnce(&mut SpliceFile) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        self.file.with(py, |edited| {
+            let _calling = calls.then(|| self.file.calling());
+            edited.edits += 1;
+            let file = &mut edited.file;
+            py.detach(|| edit(file)).map_err(to_python)
+        })
+    }
+
+    /// Reads for long.
+    fn look<T: Send>(
+        &self,
+        py: Python<'_>,
+        look: impl FnOnce(&SpliceFile) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        self.file.with(py, |edited| {
+            let file = &edited.file;
+            py.detach(|| look(file)).map_err(to_python)
+        })
+    }
+
+    fn put(&self, py: Python<'_>, range: Limits, new: NewBytes) -> PyResult<()> {
+        if new.is_small() {
+            self.edit(py, |file| new.put(file, range))
+        } else {
+            self.edit_detached(py, new.runs_python(), |file| new.put(file, range))
+        }
+    }
+
+    fn commit_as(&self, py: Python<'_>, how: How) -> PyResult<()> {
+        self.file.with(py, |edited| {
+            if edited.file.is_modified() {
+                self.check_process()?;
+            }
+            let _calling = self.file.calling();
+            commit(py, &mut edited.file, how)
+        })
+    }
+
+    fn check_process(&self) -> PyResult<()> {
+        if process::id() == self.process {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(format!(
+            "this file was opened by process {}, which was forked since: only that process can commit; open the file \
+             again here",
+            self.process
+        )))
+    }
+}
+
+#[pymethods]
+impl PySpliceFile {
+    /// The path of the file, without symlinks.
+    #[getter]
+    fn path(&self) -> &std::ffi::OsStr {
+        self.path.as_os_str()
+    }
+
+    /// Whether there is something to commit.
+    #[getter]
+    fn is_modified(&self, py: Python<'_>) -> PyResult<bool> {
+        self.file.with(py, |edited| Ok(edited.file.is_modified()))
+    }
+
+    /// Whether the file was opened for reading only, or may not be written.
+    #[getter]
+    fn read_only(&self, py: Python<'_>) -> PyResult<bool> {
+        self.file.with(py, |edited| Ok(edited.file.is_read_only()))
+    }
+
+    /// Whether the file is closed.
+    #[getter]
+    fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.file.lock(py)?.is_none())
+    }
+
+    /// The length of the contents in bytes, with all edits.
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        self.file.with(py, |edited| in_memory(edited.file.len()))
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    /// A byte as an integer, or the bytes of a slice: as for bytes, clipped and from the end if negative.
+    fn __getitem__<'py>(
+        &self,
+        py: Python<'py>,
+        index: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let index = Index::read(index)?;
+        self.file.with(py, |edited| {
+            let file = &edited.file;
+            index.get(py, file.len(), |buffer, at| file.read_exact_at(buffer, at))
+        })
+    }
+
+    /// Return size bytes from offset on, or all to the end.
+    #[pyo3(signature = (offset=Offset(0), size=None, /))]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        offset: Offset,
+        size: Option<Offset>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.file.with(py, |edited| {
+            let file = &edited.file;
+            view::read(py, file.len(), offset, size, |buffer, at| file.read_exact_at(buffer, at))
+        })
+    }
+
+    /// Return a binary file object (io.RawIOBase) that reads the contents, with all edits.
+    fn reader<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        view::reader(slf.as_any())
+    }
+
+    /// Close the file without a commit: edits since the last one are dropped. Closing twice is no error.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let closed = self.file.lock(py)?.take();
+        py.detach(|| drop(closed));
+        Ok(())
+    }
+
+    fn __enter__(slf: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
+        slf.file.with(slf.py(), |_| Ok(()))?;
+        Ok(slf)
+    }
+
+    /// Commits, unless an exception leaves the block, and closes.
+    #[pyo3(signature = (kind, _error, _traceback, /))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        _error: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let is_open = self.file.lock(py)?.is_some();
+        let outcome =
+            if kind.is_none() && is_open { self.commit(py, None, "auto", true) } else { Ok(()) };
+        self.close(py)?;
+        outcome
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let path = &self.path;
+        Ok(match &*self.file.lock(py)? {
+            None => format!("<bytesplice.SpliceFile {path:?} closed>"),
+            Some(edited) => {
+                format!("<bytesplice.SpliceFile {path:?} length={}>", edited.file.len())
+            }
+        })
+    }
+}
+
+impl Drop for PySpliceFile {
+    /// Nobody can commit any more what was not: says so, as files that were never closed do.
+    fn drop(&mut self) {
+        let modified = self.file.take().is_some_and(|edited| edited.file.is_modified());
+        if !modified || process::id() != self.process {
+            return;
+        }
+        Python::try_attach(|py| {
+            let pending = PyErr::take(py);
+            let path = self.path.display();
+            let message = format!("{path} was never closed: its edits are discarded");
+            let message = CString::new(message.replace('\0', "")).unwrap_or_default();
+            let category = py.get_type::<PyResourceWarning>();
+            if let Err(error) = PyErr::warn(py, &category, &message, 1) {
+                error.write_unraisable(py, None);
+            }
+            if let Some(pending) = pending {
+                pending.restore(py);
+            }
+        });
+    }
+}
