@@ -38,7 +38,15 @@ impl FileLock {
     /// # Errors
     /// [`Error::Locked`]; [`Error::Io`] when the system refuses.
     pub fn try_acquire(file: &Arc<File>, path: &Path, access: Access) -> Result<Self> {
-        Self::acquire(file, path, access, false)
+        Self::acquire(file, path, access, Patience::Tries(TRIES))
+    }
+
+    /// Takes the lock as a reader, or says at once that a writer holds it. `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]; [`Error::Io`] when the system refuses.
+    pub fn look(file: &Arc<File>, path: &Path) -> Result<Self> {
+        Self::acquire(file, path, Access::Shared, Patience::Tries(1))
     }
 
     /// Takes the lock, after waiting for others to release it. `path` is for messages.
@@ -46,10 +54,10 @@ impl FileLock {
     /// # Errors
     /// [`Error::Io`] when the system refuses.
     pub fn wait_for(file: &Arc<File>, path: &Path, access: Access) -> Result<Self> {
-        Self::acquire(file, path, access, true)
+        Self::acquire(file, path, access, Patience::Endless)
     }
 
-    fn acquire(file: &Arc<File>, path: &Path, access: Access, wait: bool) -> Result<Self> {
+    fn acquire(file: &Arc<File>, path: &Path, access: Access, patience: Patience) -> Result<Self> {
         let failed = |source| Error::Io {
             path: path.into(),
             operation: "lock the file",
@@ -59,9 +67,9 @@ impl FileLock {
             state: FileState::Unchanged,
         };
         let key = Identity::of(file).map_err(failed)?.key();
-        let claim =
-            Claim::take(key, access, wait).ok_or_else(|| Error::Locked { path: path.into() })?;
-        match lock_between_processes(file, access, wait) {
+        let claim = Claim::take(key, access, patience)
+            .ok_or_else(|| Error::Locked { path: path.into() })?;
+        match lock_between_processes(file, access, patience) {
             Ok(()) => {}
             // Some file systems know no locks. The registry still guards this process.
             Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
@@ -84,22 +92,35 @@ impl Drop for FileLock {
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(1);
 
-fn lock_between_processes(file: &File, access: Access, wait: bool) -> Result<(), TryLockError> {
+/// What is done about a lock that others hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// It is tried so often, at least once.
+    Tries(u32),
+    /// It is waited for.
+    Endless,
+}
+
+fn lock_between_processes(
+    file: &File,
+    access: Access,
+    patience: Patience,
+) -> Result<(), TryLockError> {
     let mut tries = 1;
     loop {
-        let outcome = match (access, wait) {
-            (Access::Shared, false) => file.try_lock_shared(),
-            (Access::Exclusive, false) => file.try_lock(),
-            (Access::Shared, true) => file.lock_shared().map_err(TryLockError::Error),
-            (Access::Exclusive, true) => file.lock().map_err(TryLockError::Error),
+        let outcome = match (access, patience) {
+            (Access::Shared, Patience::Tries(_)) => file.try_lock_shared(),
+            (Access::Exclusive, Patience::Tries(_)) => file.try_lock(),
+            (Access::Shared, Patience::Endless) => file.lock_shared().map_err(TryLockError::Error),
+            (Access::Exclusive, Patience::Endless) => file.lock().map_err(TryLockError::Error),
         };
-        match outcome {
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Interrupted => {}
-            Err(TryLockError::WouldBlock) if tries < TRIES => {
+        match (outcome, patience) {
+            (Err(TryLockError::Error(error)), _) if error.kind() == ErrorKind::Interrupted => {}
+            (Err(TryLockError::WouldBlock), Patience::Tries(count)) if tries < count => {
                 tries += 1;
                 thread::sleep(BETWEEN_TRIES);
             }
-            outcome => return outcome,
+            (outcome, _) => return outcome,
         }
     }
 }
@@ -129,7 +150,7 @@ struct Claim {
 
 impl Claim {
     /// `None` when others hold the file and we do not wait.
-    fn take(key: Key, access: Access, wait: bool) -> Option<Self> {
+    fn take(key: Key, access: Access, patience: Patience) -> Option<Self> {
         let mut registry = registry();
         loop {
             let now = match (registry.get(&key), access) {
@@ -144,7 +165,7 @@ impl Claim {
                 registry.insert(key, now);
                 return Some(Self { key });
             }
-            if !wait {
+            if patience != Patience::Endless {
                 return None;
             }
             registry = RELEASED.wait(registry).unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use crate::commit::journal::{self, Header, HeaderState, Record};
 use crate::commit::plan::Geometry;
-use crate::lock::{Access, FileLock};
+use crate::lock::FileLock;
 use crate::storage::os::OsStorage;
 use crate::storage::replacement::replacement_beside;
 use crate::storage::{Mark, Storage, StorageFile};
@@ -118,7 +118,7 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
     let path = std::fs::canonicalize(given).map_err(failed)?;
     let read_only = regular::open(&path, given, true)?.read_only;
     let file = Arc::new(regular::open(&path, given, false)?.file);
-    let try_lock = || match FileLock::try_acquire(&file, &path, Access::Shared) {
+    let try_lock = || match FileLock::look(&file, &path) {
         Ok(lock) => Ok(Some(lock)),
         Err(Error::Locked { .. }) => Ok(None),
         Err(error) => Err(error),
