@@ -1,10 +1,8 @@
 use std::io::IoSliceMut;
 use std::ops::Range;
 
-use rustix::io::{Errno, preadv};
-
 use crate::pieces::{Piece, Source};
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Bytes between two pieces of the original that are rather read along and forgotten than skipped: a call costs as much as
 /// the copy of some 4 KiB.
@@ -31,7 +29,7 @@ struct Run {
     skipped: usize,
 }
 
-impl SpliceFile {
+impl Contents {
     /// Fills `buffer` with the bytes of `pieces`, which are as long. Pieces of the original that lie near each other in the
     /// file are read by one call: edits in many places leave the file in many pieces.
     pub(crate) fn gather(
@@ -94,18 +92,10 @@ impl SpliceFile {
             buffers.push(IoSliceMut::new(now));
             (rest, at) = (later, place.end);
         }
-        let (mut buffers, mut offset) = (&mut buffers[..], start);
-        while !buffers.is_empty() {
-            match preadv(&**self.original.file(), buffers, offset) {
-                Ok(count) if count > 0 => {
-                    offset += count as u64;
-                    IoSliceMut::advance_slices(&mut buffers, count);
-                }
-                Err(Errno::INTR) => {}
-                Ok(_) | Err(_) => return self.read_one_by_one(run, buffer),
-            }
+        match self.original.read_vectored_at(&mut buffers, start) {
+            Ok(()) => Ok(()),
+            Err(_) => self.read_one_by_one(run, buffer),
         }
-        Ok(())
     }
 
     /// The slow way, which can say what is wrong with which bytes.
@@ -149,6 +139,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SpliceFile;
 
     #[test]
     fn runs_end_where_a_call_can_take_no_more() {

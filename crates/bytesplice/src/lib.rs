@@ -43,6 +43,7 @@ mod buffer;
 mod cancel;
 mod commit;
 mod content;
+mod contents;
 mod diff;
 mod error;
 mod file;
@@ -54,6 +55,7 @@ mod lock;
 mod open;
 mod options;
 mod overwrite;
+mod owner;
 mod pieces;
 mod range;
 mod read;
@@ -74,6 +76,7 @@ mod view;
 pub use cancel::Cancel;
 pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
+pub use contents::Contents;
 pub use diff::{DiffOptions, Difference, diff};
 pub use error::{Error, FileState, Result};
 pub use file::SpliceFile;
@@ -81,6 +84,7 @@ pub use history::HistoryUsage;
 pub use options::{
     CommitOptions, Durability, LockMode, OpenOptions, Progress, Strategy, UnknownStrategy,
 };
+pub use owner::{Kept, Run};
 pub use reader::{Chunks, Reader};
 pub use recovery::{RecoverOptions, abort, recover, recover_with};
 pub use script::{
@@ -90,6 +94,7 @@ pub use script::{
 pub use search::{
     Match, Matches, Pattern, PatternError, Replacement, ReverseMatches, SearchOptions,
 };
+pub use source::Original;
 pub use status::{JournalStatus, Status, status};
 pub use vcdiff::{Vcdiff, VcdiffProblem, VcdiffWriter};
 pub use view::View;

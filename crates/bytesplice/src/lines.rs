@@ -3,7 +3,7 @@ use std::ops::{Bound, Range, RangeBounds};
 use memchr::{memchr_iter, memrchr};
 
 use crate::buffer::Buffer;
-use crate::{Error, Result, SpliceFile, range};
+use crate::{Contents, Error, Result, range};
 
 /// Bytes that are read at once: in the second-level cache they are counted as fast as they are read.
 const BUFFER: usize = 256 << 10;
@@ -17,7 +17,7 @@ const BLOCK: usize = 16 << 10;
 ///
 /// Nothing is kept between calls. Newlines are counted as fast as bytes are read, and an index would have to be built
 /// by the same reading and be dropped at every edit.
-impl SpliceFile {
+impl Contents {
     /// The bytes of a range of lines: from the start of the first to the start of the one behind the last.
     ///
     /// Reads the contents up to there, or all of them if the range lies outside. O(bytes read).
@@ -117,7 +117,7 @@ impl SpliceFile {
 
 /// Counts newlines from the beginning of the contents on.
 struct LineScan<'a> {
-    file: &'a SpliceFile,
+    file: &'a Contents,
     buffer: Buffer,
     /// The part of the buffer that is read and not counted yet.
     rest: Range<usize>,
@@ -130,7 +130,7 @@ struct LineScan<'a> {
 }
 
 impl<'a> LineScan<'a> {
-    fn new(file: &'a SpliceFile) -> Self {
+    fn new(file: &'a Contents) -> Self {
         let end = file.len();
         let buffer = Buffer::new(end.min(BUFFER as u64) as usize);
         Self { file, buffer, rest: 0..0, offset: 0, newlines: 0, end }

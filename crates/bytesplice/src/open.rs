@@ -4,15 +4,12 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::history::{History, Snapshots};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
-use crate::overwrite::Overwrites;
-use crate::pieces::PieceTree;
 use crate::recovery::is_marked;
 use crate::regular::{self, Regular};
-use crate::source::{AddedBytes, OriginalFile};
-use crate::{Error, LockMode, OpenOptions, Result, SpliceFile};
+use crate::source::OriginalFile;
+use crate::{Contents, Error, LockMode, OpenOptions, Result, SpliceFile};
 
 /// The end of [`OpenOptions`]: from a path or a file to a [`SpliceFile`].
 impl OpenOptions {
@@ -79,24 +76,9 @@ impl OpenOptions {
             self.recover_first(&file, &path, read_only)?;
         }
         let identity = Identity::of(&file).map_err(failed)?;
-        let mut opened = SpliceFile {
-            path,
-            original: OriginalFile::new(file, identity.len),
-            identity,
-            tree: PieceTree::new(),
-            added: AddedBytes::new(self.memory_limit, self.temporary_directory.clone()),
-            overwrites: Overwrites::default(),
-            history: History::new(self.history_limit),
-            snapshots: Snapshots::default(),
-            sources: Vec::new(),
-            unmet_expectation: None,
-            poisoned: None,
-            read_only,
-            unlinked,
-            lock,
-        };
-        opened.discard();
-        Ok(opened)
+        let original = Arc::new(OriginalFile::new(file, identity));
+        let contents = Contents::new(path, original.clone(), self);
+        Ok(SpliceFile { contents, original, read_only, unlinked, lock })
     }
 }
 

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use crate::pieces::{Piece, Source};
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Bytes that an overwrite takes along; also the longest overwrite that does. Tiny under test, so that short files have
 /// many.
@@ -49,7 +49,7 @@ impl Overwrites {
     }
 }
 
-impl SpliceFile {
+impl Contents {
     /// Replaces `range` by `bytes`, if that is a small overwrite for which there is a better way than a new piece.
     /// Whether it was done.
     pub(crate) fn overwrite(&mut self, range: Range<u64>, bytes: &[u8]) -> Result<bool> {
@@ -126,8 +126,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::*;
-    use crate::{CommitOptions, Content, Durability, OpenOptions};
+    use crate::{CommitOptions, Content, Durability, OpenOptions, SpliceFile};
 
     fn opened(contents: &[u8], memory_limit: u64) -> (tempfile::NamedTempFile, SpliceFile) {
         let target = tempfile::NamedTempFile::new().unwrap();

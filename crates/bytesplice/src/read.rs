@@ -2,14 +2,13 @@ use std::io::{self, ErrorKind};
 use std::ops::RangeBounds;
 use std::path::PathBuf;
 
-use crate::identity::Identity;
 use crate::pieces::{Piece, Source};
 use crate::reader::{Chunks, Reader};
 use crate::view::View;
-use crate::{Error, FileState, Result, SpliceFile};
+use crate::{Contents, Error, FileState, Result};
 
 /// Reading the current contents.
-impl SpliceFile {
+impl Contents {
     /// Copies bytes from `offset` on into `buffer` and returns how many: fewer than asked for only at the end.
     /// O(log n) and the bytes.
     ///
@@ -110,15 +109,5 @@ impl SpliceFile {
                 Ok(())
             }
         }
-    }
-
-    /// The error for a file that is no longer as it was opened.
-    pub(crate) fn changed(&self) -> Error {
-        let what = match Identity::of(self.original.file()) {
-            Ok(now) => self.identity.difference(&now),
-            Err(error) => Some(error.to_string()),
-        };
-        let what = what.unwrap_or_else(|| "bytes of it could not be read".to_owned());
-        Error::Changed { path: self.path.clone(), what }
     }
 }

@@ -17,7 +17,7 @@ const PAGE: u64 = 4 << 10;
 /// bytes costs more than their copy.
 const WORTH_BORROWING: u64 = 4 << 10;
 
-/// Reads the contents of a [`SpliceFile`](crate::SpliceFile), from its [`reader`](crate::SpliceFile::reader) or that of a
+/// Reads [`Contents`](crate::Contents), from their [`reader`](crate::Contents::reader) or that of a
 /// [`View`].
 ///
 /// Errors are [`std::io::Error`]s that hold an [`Error`]. Seeking past the end is allowed; there is nothing to read.
@@ -133,7 +133,7 @@ fn into_io_error(error: Error) -> io::Error {
     io::Error::new(kind, error)
 }
 
-/// The bytes of a range in order, from [`SpliceFile::chunks`](crate::SpliceFile::chunks) or [`View::chunks`].
+/// The bytes of a range in order, from [`Contents::chunks`](crate::Contents::chunks) or [`View::chunks`].
 #[derive(Debug, Clone)]
 pub struct Chunks<'a> {
     contents: View<'a>,

@@ -2,10 +2,10 @@ use std::ops::RangeBounds;
 
 use crate::content::Content;
 use crate::range;
-use crate::{Error, Result, SpliceFile};
+use crate::{Contents, Error, Result};
 
 /// Bytes of the contents, once more or elsewhere.
-impl SpliceFile {
+impl Contents {
     /// Inserts a copy of the bytes of `range` (half-open, in bytes) before the byte at `offset`. O(log n): nothing is
     /// read before the commit. `offset` may lie within the range.
     ///

@@ -2,9 +2,9 @@ use std::ops::{Range, RangeBounds};
 
 use crate::pieces::{Piece, PieceTree, Pieces, Source};
 use crate::reader::{Chunks, Reader};
-use crate::{Error, Result, SpliceFile, range};
+use crate::{Contents, Error, Result, range};
 
-/// The contents of a [`SpliceFile`] at one time, to be read beside those of other times: from [`SpliceFile::view`].
+/// [`Contents`] at one time, to be read beside those of other times: from [`Contents::view`].
 ///
 /// # Examples
 /// ```
@@ -22,12 +22,12 @@ use crate::{Error, Result, SpliceFile, range};
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// What the pieces mean.
-    file: &'a SpliceFile,
+    file: &'a Contents,
     tree: &'a PieceTree,
 }
 
 impl<'a> View<'a> {
-    pub(crate) fn new(file: &'a SpliceFile, tree: &'a PieceTree) -> Self {
+    pub(crate) fn new(file: &'a Contents, tree: &'a PieceTree) -> Self {
         Self { file, tree }
     }
 
@@ -43,7 +43,7 @@ impl<'a> View<'a> {
         self.tree.is_empty()
     }
 
-    /// As [`SpliceFile::read_at`].
+    /// As [`Contents::read_at`].
     ///
     /// # Errors
     /// As there.
@@ -54,7 +54,7 @@ impl<'a> View<'a> {
         Ok(count)
     }
 
-    /// As [`SpliceFile::read_exact_at`].
+    /// As [`Contents::read_exact_at`].
     ///
     /// # Errors
     /// As there.
@@ -68,7 +68,7 @@ impl<'a> View<'a> {
         self.file.gather(self.tree.range(range), buffer)
     }
 
-    /// As [`SpliceFile::chunks`].
+    /// As [`Contents::chunks`].
     ///
     /// # Errors
     /// As there.
@@ -77,7 +77,7 @@ impl<'a> View<'a> {
         Ok(Chunks::new(*self, range::resolve(range, self.len(), self.file.path())?))
     }
 
-    /// As [`SpliceFile::reader`].
+    /// As [`Contents::reader`].
     #[must_use]
     pub fn reader(&self) -> Reader<'a> {
         Reader::new(*self)

@@ -1,6 +1,5 @@
 //! Undo, redo and snapshots of a `SpliceFile`.
 
-use bytesplice::SpliceFile;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -12,12 +11,12 @@ use crate::view::PyView;
 impl PySpliceFile {
     /// Take back the last edit or group of edits, also one that is committed; return whether there was one.
     fn undo(&self, py: Python<'_>) -> PyResult<bool> {
-        self.edit(py, SpliceFile::undo)
+        self.edit(py, |file| file.undo())
     }
 
     /// Make the edit again that undo took back last; return whether there was one.
     fn redo(&self, py: Python<'_>) -> PyResult<bool> {
-        self.edit(py, SpliceFile::redo)
+        self.edit(py, |file| file.redo())
     }
 
     /// Return a context manager: the edits in its block are undone and redone together.

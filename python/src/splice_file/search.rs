@@ -1,6 +1,6 @@
 //! What a `SpliceFile` finds.
 
-use bytesplice::{Replacement, SearchOptions, SpliceFile};
+use bytesplice::{Replacement, SearchOptions};
 use pyo3::prelude::*;
 
 use super::PySpliceFile;
@@ -143,7 +143,7 @@ impl PySpliceFile {
 
     /// Return how many lines there are. Reads all bytes.
     fn line_count(&self, py: Python<'_>) -> PyResult<u64> {
-        self.look(py, SpliceFile::line_count)
+        self.look(py, |file| file.line_count())
     }
 
     /// Return the number of the line, from 0 on, that the byte at offset lies in.

@@ -8,6 +8,7 @@ use super::program::Subject;
 use super::report::StrategyCost;
 use super::shift::DataMap;
 use crate::pieces::{PieceTree, Source};
+use crate::source::Original;
 use crate::storage::capabilities::{self, Capabilities};
 use crate::storage::{extents, os};
 use crate::{Error, Result, SpliceFile, Strategy};

@@ -1,5 +1,6 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
+use std::ptr;
 use std::sync::Arc;
 
 use super::candidate::{Candidate, Method};
@@ -15,6 +16,7 @@ use super::{direct, order};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
 use crate::pieces::{Piece, PieceTree, Source};
+use crate::source::{Original, OriginalFile};
 use crate::storage::os::{self, OsStorage};
 use crate::{
     Cancel, CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy,
@@ -205,9 +207,13 @@ impl SpliceFile {
     /// Fails unless the file, its path and all sources are what they were.
     pub(super) fn check_unchanged(&self) -> Result<()> {
         let changed = |what: String| Error::Changed { path: self.path.clone(), what };
+        let ours: *const OriginalFile = Arc::as_ptr(&self.original);
+        if !ptr::addr_eq(ours, Arc::as_ptr(&self.contents.original)) {
+            return Err(changed("its contents were swapped with those of another file".into()));
+        }
         let now = Identity::of(self.original.file())
             .map_err(|source| self.io_error("read the state of the file", source))?;
-        if let Some(what) = self.identity.difference(&now) {
+        if let Some(what) = self.original.identity().difference(&now) {
             return Err(changed(what));
         }
         if !self.unlinked {

@@ -12,6 +12,7 @@ use super::report::{CommitPlan, StrategyCost};
 use super::watch::Watch;
 use crate::history::Kept;
 use crate::pieces::Piece;
+use crate::source::Original;
 use crate::storage::os;
 use crate::storage::replacement::OsReplacement;
 use crate::{CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy};

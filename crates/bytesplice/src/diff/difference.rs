@@ -7,7 +7,7 @@ use crate::pieces::Piece;
 use crate::script::{Supply, describe};
 use crate::vcdiff::encode;
 use crate::{
-    Cancel, Checks, Offsets, Progress, Result, ScriptHeader, ScriptWriter, SpliceFile, VcdiffWriter,
+    Cancel, Checks, Contents, Offsets, Progress, Result, ScriptHeader, ScriptWriter, VcdiffWriter,
 };
 
 /// What to tell while two files are compared, and what can stop that.
@@ -42,7 +42,7 @@ impl<'a> DiffOptions<'a> {
     }
 
     /// Tells of the progress, and fails if the comparison is to stop.
-    pub(super) fn advance(&mut self, new: &SpliceFile, bytes_done: u64) -> Result<()> {
+    pub(super) fn advance(&mut self, new: &Contents, bytes_done: u64) -> Result<()> {
         if let Some(progress) = &mut self.progress {
             progress(Progress { bytes_done, bytes_total: new.len() });
         }
@@ -88,8 +88,8 @@ impl fmt::Debug for DiffOptions<'_> {
 /// # }
 /// ```
 pub struct Difference<'a> {
-    old: &'a SpliceFile,
-    new: &'a SpliceFile,
+    old: &'a Contents,
+    new: &'a Contents,
     /// `Source::Original` pieces are of the old file, `Source::Added` ones of the new.
     pieces: Vec<Piece>,
 }
@@ -98,8 +98,8 @@ impl<'a> Difference<'a> {
     /// Compares all of both files. O(bytes of both); memory: about 30 MiB, and 24 bytes for every edit.
     ///
     /// # Errors
-    /// As for [`read_at`](SpliceFile::read_at).
-    pub fn find(old: &'a SpliceFile, new: &'a SpliceFile) -> Result<Self> {
+    /// As for [`read_at`](crate::Contents::read_at).
+    pub fn find(old: &'a Contents, new: &'a Contents) -> Result<Self> {
         Self::find_with(old, new, DiffOptions::new())
     }
 
@@ -108,8 +108,8 @@ impl<'a> Difference<'a> {
     /// # Errors
     /// As for [`find`](Self::find), and [`Error::Cancelled`](crate::Error::Cancelled).
     pub fn find_with(
-        old: &'a SpliceFile,
-        new: &'a SpliceFile,
+        old: &'a Contents,
+        new: &'a Contents,
         options: DiffOptions<'_>,
     ) -> Result<Self> {
         let mut matcher = Matcher::new(old, new, options);
@@ -121,7 +121,7 @@ impl<'a> Difference<'a> {
     /// O(n log n), and the bytes that are new or removed.
     ///
     /// # Errors
-    /// [`Error::Script`](crate::Error::Script) if it cannot be written; else as for [`read_at`](SpliceFile::read_at).
+    /// [`Error::Script`](crate::Error::Script) if it cannot be written; else as for [`read_at`](crate::Contents::read_at).
     pub fn write_script<W: Write>(&self, checks: Checks, out: &mut ScriptWriter<W>) -> Result<()> {
         let (old_len, new_len) = (Some(self.old.len()), Some(self.new.len()));
         out.header(&ScriptHeader { offsets: Offsets::Old, old_len, new_len })?;
@@ -132,7 +132,7 @@ impl<'a> Difference<'a> {
     /// Writes it as a delta in VCDIFF. O(bytes of the new file): they are read once more, for the checksums.
     ///
     /// # Errors
-    /// [`Error::Vcdiff`](crate::Error::Vcdiff) if it cannot be written; else as for [`read_at`](SpliceFile::read_at).
+    /// [`Error::Vcdiff`](crate::Error::Vcdiff) if it cannot be written; else as for [`read_at`](crate::Contents::read_at).
     pub fn write_vcdiff<W: Write>(&self, out: &mut VcdiffWriter<W>) -> Result<()> {
         encode(self.pieces.iter().copied(), self, out)
     }

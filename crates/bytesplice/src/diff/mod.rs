@@ -25,7 +25,7 @@ use nearby::Nearby;
 use view::View;
 
 use crate::pieces::{Piece, Source};
-use crate::{Checks, Result, ScriptWriter, SpliceFile};
+use crate::{Checks, Contents, Result, ScriptWriter};
 
 /// A run that is believed without looking further, in bytes.
 const LONG: u64 = 4 << 10;
@@ -54,7 +54,7 @@ const LONGEST_STRETCH: u64 = 64 << 10;
 ///
 /// # Errors
 /// [`Error::Script`](crate::Error::Script) if it cannot be written; else as for
-/// [`read_at`](SpliceFile::read_at).
+/// [`read_at`](crate::Contents::read_at).
 ///
 /// # Examples
 /// ```
@@ -65,8 +65,9 @@ const LONGEST_STRETCH: u64 = 64 << 10;
 ///
 /// std::fs::write(&one, "Twelve lines, all of them long enough to be found again.")?;
 /// std::fs::write(&other, "Twelve short lines, all of them long enough to be found again.")?;
+/// let (old, new) = (SpliceFile::open(&one)?, SpliceFile::open(&other)?);
 /// let mut script = ScriptWriter::new("edits", Vec::new());
-/// diff(&SpliceFile::open(&one)?, &SpliceFile::open(&other)?, Checks::None, &mut script)?;
+/// diff(&old, &new, Checks::None, &mut script)?;
 /// assert_eq!(
 ///     String::from_utf8(script.finish()?)?.lines().last(),
 ///     Some(r#"{"insert":7,"text":"short "}"#)
@@ -75,8 +76,8 @@ const LONGEST_STRETCH: u64 = 64 << 10;
 /// # }
 /// ```
 pub fn diff<W: Write>(
-    old: &SpliceFile,
-    new: &SpliceFile,
+    old: &Contents,
+    new: &Contents,
     checks: Checks,
     out: &mut ScriptWriter<W>,
 ) -> Result<()> {
@@ -102,7 +103,7 @@ struct Matcher<'a, 'o> {
     blocks: Option<Blocks>,
     credit: u64,
     pieces: Vec<Piece>,
-    file: &'a SpliceFile,
+    file: &'a Contents,
     options: DiffOptions<'o>,
     /// Where in the new file something is to be told next.
     told: u64,
@@ -122,7 +123,7 @@ impl Elsewhere<'_> {
 }
 
 impl<'a, 'o> Matcher<'a, 'o> {
-    fn new(old: &'a SpliceFile, new: &'a SpliceFile, options: DiffOptions<'o>) -> Self {
+    fn new(old: &'a Contents, new: &'a Contents, options: DiffOptions<'o>) -> Self {
         Self {
             old: View::new(old),
             new: View::new(new),

@@ -1,4 +1,4 @@
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Bytes that are read at once, where they go on from those before.
 const BUFFER: u64 = 256 << 10;
@@ -11,14 +11,14 @@ const STEP: u64 = 64 << 10;
 
 /// A buffer over contents, of the part that is looked at.
 pub(super) struct View<'a> {
-    file: &'a SpliceFile,
+    file: &'a Contents,
     buffer: Vec<u8>,
     /// Offset of the first byte in the buffer.
     start: u64,
 }
 
 impl<'a> View<'a> {
-    pub fn new(file: &'a SpliceFile) -> Self {
+    pub fn new(file: &'a Contents) -> Self {
         Self { file, buffer: Vec::new(), start: 0 }
     }
 

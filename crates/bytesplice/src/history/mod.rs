@@ -18,7 +18,7 @@ mod undo;
 
 use std::collections::VecDeque;
 
-pub(crate) use rebase::Kept;
+pub use rebase::Kept;
 pub(crate) use snapshot::Snapshots;
 use step::{Inverse, Removed, Step};
 pub use undo::HistoryUsage;

@@ -11,21 +11,24 @@ use super::snapshot::Snapshot;
 use super::{Inverse, Removed, Step};
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::source::AddedBytes;
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Bytes copied at a time.
 const BUFFER: u64 = 1 << 20;
 
-/// Steps and snapshots for the time after a commit.
-pub(crate) struct Kept {
+/// Steps and snapshots for the time after a commit, with the bytes that it takes from them: from
+/// [`Contents::begin_commit`].
+#[derive(Debug)]
+pub struct Kept {
     /// What was saved.
-    pub added: AddedBytes,
+    pub(crate) added: AddedBytes,
     snapshots: BTreeMap<String, Snapshot>,
     undo: KeptSteps,
     redo: KeptSteps,
 }
 
 /// What becomes of steps one way.
+#[derive(Debug)]
 struct KeptSteps {
     /// By index: the pieces that take the place of those removed.
     removed: Vec<(usize, Removed)>,
@@ -33,7 +36,7 @@ struct KeptSteps {
     lost: Option<(usize, String)>,
 }
 
-impl SpliceFile {
+impl Contents {
     /// Saves what a commit of the current contents takes from steps and snapshots. O(n) in the pieces of both and of the
     /// contents if there is anything to find, O(steps) otherwise, and what is saved.
     pub(crate) fn keep_history(&self) -> Kept {
@@ -83,7 +86,7 @@ impl SpliceFile {
 
 /// The way of pieces from before the commit to after it.
 struct Rebase<'a> {
-    file: &'a SpliceFile,
+    file: &'a Contents,
     /// Where bytes of the sources are found after the commit. Made when it is needed.
     found: Option<Found>,
     added: AddedBytes,

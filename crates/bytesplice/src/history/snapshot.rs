@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use crate::pieces::PieceTree;
 use crate::view::View;
-use crate::{Error, Result, SpliceFile};
+use crate::{Contents, Error, Result};
 
 /// Contents kept by name.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Snapshots {
 }
 
 /// Snapshots.
-impl SpliceFile {
+impl Contents {
     /// Keeps the contents as they are now under `name`, to be read ([`view`](Self::view)) and restored later; an earlier
     /// snapshot of that name is dropped. O(1) in the length and the number of edits.
     ///

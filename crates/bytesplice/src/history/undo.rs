@@ -3,9 +3,9 @@ use std::ops::Range;
 
 use super::{History, Inverse, Removed};
 use crate::pieces::{Piece, PieceTree, Source};
-use crate::{Error, Result, SpliceFile};
+use crate::{Contents, Error, Result};
 
-/// What the history of a [`SpliceFile`] holds, from [`SpliceFile::history`].
+/// What the history of a file holds, from [`Contents::history`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct HistoryUsage {
@@ -40,7 +40,7 @@ impl Way {
 }
 
 /// Undo and redo.
-impl SpliceFile {
+impl Contents {
     /// Takes back the last edit, or the last [`group`](Self::group) of edits; whether there was one. O(log n) each.
     ///
     /// Edits before the last commit are taken back, too (and the next commit brings the file there): a commit saves

@@ -11,7 +11,7 @@ use super::{
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::range::MAX_LEN;
 use crate::source::FileSource;
-use crate::{Error, Result, SpliceFile};
+use crate::{Contents, Error, Result};
 
 /// Most pieces that the copies of a script may be of: copies of copies double them, and a script is not to be trusted.
 const MOST_COPIED_PIECES: u64 = 1 << 24;
@@ -171,7 +171,7 @@ impl Progress {
     }
 }
 
-impl Target for SpliceFile {
+impl Target for Contents {
     fn tree(&mut self) -> &mut PieceTree {
         &mut self.tree
     }
@@ -201,7 +201,7 @@ impl Target for SpliceFile {
 }
 
 /// Edit scripts.
-impl SpliceFile {
+impl Contents {
     /// Makes all edits of a script, or none. Says how many there were.
     ///
     /// The script is read edit by edit: what stays in memory is the piece tree, and of the new bytes what the memory
@@ -281,7 +281,7 @@ impl SpliceFile {
 }
 
 /// From the file on the disk to the current contents.
-pub(crate) struct Forward<'a>(pub &'a SpliceFile);
+pub(crate) struct Forward<'a>(pub &'a Contents);
 
 impl Supply for Forward<'_> {
     fn read_new(&self, buffer: &mut [u8], piece: Piece) -> Result<()> {
@@ -302,7 +302,7 @@ impl Supply for Forward<'_> {
 }
 
 /// From the current contents to the file on the disk.
-struct Backward<'a>(&'a SpliceFile);
+struct Backward<'a>(&'a Contents);
 
 impl Supply for Backward<'_> {
     fn read_new(&self, buffer: &mut [u8], piece: Piece) -> Result<()> {

@@ -9,8 +9,8 @@ use crate::Result;
 /// Writes the script that takes back what `script` does, without the old file: `script` must hold all bytes that it
 /// removes, as those written with [`Checks::Whole`] do. The result holds them as well, where they are known.
 ///
-/// With the old file, [apply](crate::SpliceFile::apply) the script to it and
-/// [write the undo script](crate::SpliceFile::write_undo_script).
+/// With the old file, [apply](crate::Contents::apply) the script to it and
+/// [write the undo script](crate::Contents::write_undo_script).
 ///
 /// # Errors
 /// [`Error::Script`](crate::Error::Script), with [`ScriptProblem::OldBytesMissing`] if it does not hold them.

@@ -3,10 +3,10 @@ use std::ops::RangeBounds;
 use super::replacing::Replacing;
 use super::searcher::{ReverseSearcher, Searcher};
 use super::{Match, Matches, Pattern, Replacement, ReverseMatches, SearchOptions};
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Finding and replacing in the current contents.
-impl SpliceFile {
+impl Contents {
     /// The first match of `pattern` in `range`. Reads O(n) bytes up to the match, 256 KiB at a time, and takes memory for
     /// no more than that and the pattern.
     ///

@@ -7,7 +7,7 @@ use super::Match;
 use super::options::Watch;
 use super::pattern::PatternError;
 use super::window::Window;
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Needles, ready to be searched for in both directions.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ impl Literals {
     /// The first match in `range`.
     pub fn find(
         &self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &mut Window,
         range: Range<u64>,
         watch: &mut Watch<'_>,
@@ -86,7 +86,7 @@ impl Literals {
     /// The match in `range` that starts last.
     pub fn rfind(
         &self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &mut Window,
         range: Range<u64>,
         watch: &mut Watch<'_>,

@@ -2,7 +2,7 @@ use std::iter::FusedIterator;
 use std::ops::Range;
 
 use super::searcher::{ReverseSearcher, Searcher};
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Where a pattern was found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,11 +14,11 @@ pub struct Match {
     pub needle: usize,
 }
 
-/// The matches of a pattern in order, from [`SpliceFile::find_iter`]. They are found when they are asked for. After an
+/// The matches of a pattern in order, from [`Contents::find_iter`]. They are found when they are asked for. After an
 /// error there are no more.
 #[derive(Debug)]
 pub struct Matches<'a> {
-    pub(super) file: &'a SpliceFile,
+    pub(super) file: &'a Contents,
     pub(super) searcher: Searcher<'a, 'a>,
 }
 
@@ -32,11 +32,11 @@ impl Iterator for Matches<'_> {
 
 impl FusedIterator for Matches<'_> {}
 
-/// The matches of a pattern from the end, from [`SpliceFile::rfind_iter`]. They are found when they are asked for. After
+/// The matches of a pattern from the end, from [`Contents::rfind_iter`]. They are found when they are asked for. After
 /// an error there are no more.
 #[derive(Debug)]
 pub struct ReverseMatches<'a> {
-    pub(super) file: &'a SpliceFile,
+    pub(super) file: &'a Contents,
     pub(super) searcher: ReverseSearcher<'a, 'a>,
 }
 

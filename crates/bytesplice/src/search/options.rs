@@ -2,7 +2,7 @@ use std::fmt;
 use std::ops::{Bound, Range, RangeBounds};
 
 use super::window::WINDOW;
-use crate::{Cancel, Progress, Result, SpliceFile, range};
+use crate::{Cancel, Contents, Progress, Result, range};
 
 /// Where and how far to search, what to tell meanwhile, and what can stop it. The default: all of the contents, all
 /// matches.
@@ -84,7 +84,7 @@ impl<'a> SearchOptions<'a> {
     }
 
     /// The range in `file`, and what watches over the search.
-    pub(super) fn begin(self, file: &SpliceFile) -> Result<(Range<u64>, Watch<'a>)> {
+    pub(super) fn begin(self, file: &Contents) -> Result<(Range<u64>, Watch<'a>)> {
         file.check_usable()?;
         let range = range::resolve(self.range, file.len(), file.path())?;
         let bytes_total = range.end - range.start;
@@ -117,7 +117,7 @@ impl Watch<'_> {
     ///
     /// # Errors
     /// [`Error::Cancelled`](crate::Error::Cancelled), if the search is to stop.
-    pub fn advance(&mut self, file: &SpliceFile, bytes: u64) -> Result<()> {
+    pub fn advance(&mut self, file: &Contents, bytes: u64) -> Result<()> {
         self.bytes_done = self.bytes_total.min(self.bytes_done + bytes);
         if let Some(progress) = &mut self.progress {
             progress(Progress { bytes_done: self.bytes_done, bytes_total: self.bytes_total });
@@ -129,7 +129,7 @@ impl Watch<'_> {
     ///
     /// # Errors
     /// [`Error::Cancelled`](crate::Error::Cancelled).
-    pub fn check(&self, file: &SpliceFile) -> Result<()> {
+    pub fn check(&self, file: &Contents) -> Result<()> {
         Cancel::check(self.cancel, file.path())
     }
 }

@@ -21,7 +21,7 @@ use super::Match;
 use super::options::Watch;
 use super::pattern::PatternError;
 use super::window::Window;
-use crate::{Error, FileState, Result, SpliceFile};
+use crate::{Contents, Error, FileState, Result};
 
 /// Memory that a compiled expression may take: `\w{1000}{1000}` is refused.
 const COMPILED: usize = 8 << 20;
@@ -154,7 +154,7 @@ impl Scan<'_> {
     /// The leftmost match in `range`.
     pub fn find(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &mut Window,
         range: Range<u64>,
         watch: &mut Watch<'_>,
@@ -169,7 +169,7 @@ impl Scan<'_> {
     /// The match in `range` that starts last.
     pub fn rfind(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &mut Window,
         range: Range<u64>,
         watch: &mut Watch<'_>,
@@ -185,7 +185,7 @@ impl Scan<'_> {
     /// Where the leftmost match ends.
     fn match_end(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &mut Window,
         range: Range<u64>,
         anchored: Anchored,
@@ -218,7 +218,7 @@ impl Scan<'_> {
     /// Where the match that ends at `range.end` starts.
     fn match_start(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &Window,
         range: Range<u64>,
         watch: &mut Watch<'_>,
@@ -254,7 +254,7 @@ impl Scan<'_> {
     /// Where the match starts that starts last.
     fn last_start(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &mut Window,
         range: Range<u64>,
         watch: &mut Watch<'_>,
@@ -283,17 +283,17 @@ impl Scan<'_> {
 }
 
 /// The byte at `offset`; none at the end of the contents.
-fn byte_behind(file: &SpliceFile, window: &Window, offset: u64) -> Result<Option<u8>> {
+fn byte_behind(file: &Contents, window: &Window, offset: u64) -> Result<Option<u8>> {
     if offset == file.len() { Ok(None) } else { window.byte_at(file, offset).map(Some) }
 }
 
 /// The byte before `offset`; none at the beginning of the contents.
-fn byte_before(file: &SpliceFile, window: &Window, offset: u64) -> Result<Option<u8>> {
+fn byte_before(file: &Contents, window: &Window, offset: u64) -> Result<Option<u8>> {
     offset.checked_sub(1).map(|before| window.byte_at(file, before)).transpose()
 }
 
 /// A DFA that gives up. Those here are made so that they never do.
-fn failed(file: &SpliceFile, offset: u64, detail: &'static str) -> Error {
+fn failed(file: &Contents, offset: u64, detail: &'static str) -> Error {
     Error::Io {
         path: file.path().into(),
         operation: "search",

@@ -7,7 +7,7 @@ use super::searcher::Searcher;
 use super::{Match, SearchOptions};
 use crate::pieces::{Piece, PieceTree, Pieces, Source};
 use crate::range::MAX_LEN;
-use crate::{Error, Result, SpliceFile};
+use crate::{Contents, Error, Result};
 
 /// Longest match, in bytes, whose groups are put into a replacement.
 const EXPANDED: u64 = if cfg!(test) { 190 } else { 4 << 20 };
@@ -21,7 +21,7 @@ const STORED_AT_ONCE: usize = if cfg!(test) { 20 } else { 64 << 10 };
 
 /// Makes the new contents while their matches are being found.
 pub(super) struct Replacing<'a, 'w> {
-    file: &'a mut SpliceFile,
+    file: &'a mut Contents,
     searcher: Searcher<'a, 'w>,
     pattern: &'a Pattern,
     new: New<'a>,
@@ -41,9 +41,9 @@ impl<'a, 'w> Replacing<'a, 'w> {
     /// Begins to search.
     ///
     /// # Errors
-    /// As for [`SpliceFile::replace_all_with`].
+    /// As for [`Contents::replace_all_with`].
     pub fn new(
-        file: &'a mut SpliceFile,
+        file: &'a mut Contents,
         pattern: &'a Pattern,
         replacement: &'a Replacement,
         options: SearchOptions<'w>,

@@ -5,7 +5,7 @@ use super::pattern::{Kind, Pattern};
 use super::regex::Scan;
 use super::window::Window;
 use super::{Match, literals::Literals};
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Finds one match after the other. It does not hold on to the file, which may store bytes between two of them.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl<'a> Engine<'a> {
 
     fn find(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &mut Window,
         range: Range<u64>,
         watch: &mut Watch<'_>,
@@ -51,7 +51,7 @@ impl<'a> Engine<'a> {
 
     fn rfind(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         window: &mut Window,
         range: Range<u64>,
         watch: &mut Watch<'_>,
@@ -68,18 +68,14 @@ impl<'p, 'w> Searcher<'p, 'w> {
     ///
     /// # Errors
     /// The range lies outside, or the file is of no use any more.
-    pub fn new(
-        file: &SpliceFile,
-        pattern: &'p Pattern,
-        options: SearchOptions<'w>,
-    ) -> Result<Self> {
+    pub fn new(file: &Contents, pattern: &'p Pattern, options: SearchOptions<'w>) -> Result<Self> {
         let (left, window) = (options.max, Window::new(options.step));
         let (rest, watch) = options.begin(file)?;
         Ok(Self { engine: Engine::new(pattern), window, watch, rest, left, last_end: None })
     }
 
     /// The next match that does not overlap the one before.
-    pub fn next(&mut self, file: &SpliceFile) -> Result<Option<Match>> {
+    pub fn next(&mut self, file: &Contents) -> Result<Option<Match>> {
         let outcome = if self.left == 0 { Ok(None) } else { self.search(file) };
         match &outcome {
             Ok(Some(found)) => {
@@ -92,7 +88,7 @@ impl<'p, 'w> Searcher<'p, 'w> {
         outcome
     }
 
-    fn search(&mut self, file: &SpliceFile) -> Result<Option<Match>> {
+    fn search(&mut self, file: &Contents) -> Result<Option<Match>> {
         let Self { engine, window, watch, rest, last_end, .. } = self;
         let found = engine.find(file, window, rest.clone(), watch)?;
         match &found {
@@ -123,18 +119,14 @@ impl<'p, 'w> ReverseSearcher<'p, 'w> {
     ///
     /// # Errors
     /// The range lies outside, or the file is of no use any more.
-    pub fn new(
-        file: &SpliceFile,
-        pattern: &'p Pattern,
-        options: SearchOptions<'w>,
-    ) -> Result<Self> {
+    pub fn new(file: &Contents, pattern: &'p Pattern, options: SearchOptions<'w>) -> Result<Self> {
         let (left, window) = (options.max, Window::new(options.step));
         let (rest, watch) = options.begin(file)?;
         Ok(Self { engine: Engine::new(pattern), window, watch, rest, left })
     }
 
     /// The match that starts last among those that end where the one before starts, or earlier.
-    pub fn next(&mut self, file: &SpliceFile) -> Result<Option<Match>> {
+    pub fn next(&mut self, file: &Contents) -> Result<Option<Match>> {
         let Self { engine, window, watch, rest, left } = self;
         if *left == 0 {
             return Ok(None);

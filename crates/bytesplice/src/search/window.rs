@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use super::options::Watch;
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Bytes that are read at a time. They stay in the processor's second cache until they are searched.
 pub(super) const WINDOW: usize = 256 << 10;
@@ -50,7 +50,7 @@ impl Window {
     }
 
     /// The byte at `offset`, which lies in the contents.
-    pub fn byte_at(&self, file: &SpliceFile, offset: u64) -> Result<u8> {
+    pub fn byte_at(&self, file: &Contents, offset: u64) -> Result<u8> {
         if let [byte, ..] = self.part(offset..offset + 1) {
             return Ok(*byte);
         }
@@ -63,7 +63,7 @@ impl Window {
     /// out.
     pub fn read_on(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         kept: u64,
         end: u64,
         watch: &mut Watch<'_>,
@@ -86,7 +86,7 @@ impl Window {
     /// Keeps what is there up to `kept` and reads what lies before, not from before `start`.
     pub fn read_back(
         &mut self,
-        file: &SpliceFile,
+        file: &Contents,
         kept: u64,
         start: u64,
         watch: &mut Watch<'_>,

@@ -1,11 +1,14 @@
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind, IoSliceMut};
 use std::ops::{Range, RangeBounds};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use memmap2::{MmapOptions, MmapRaw};
+use rustix::io::{Errno, preadv};
 
+use super::Original;
+use crate::identity::Identity;
 use crate::pieces::Source;
 use crate::{Result, SpliceFile, range};
 
@@ -18,23 +21,28 @@ use crate::{Result, SpliceFile, range};
 pub(crate) struct OriginalFile {
     file: Arc<File>,
     /// `None` for an empty file, and where the file system or the address space does not allow a map.
-    map: Option<MmapRaw>,
-    len: u64,
+    map: Option<Arc<MmapRaw>>,
+    /// The state of the file when these were its bytes.
+    identity: Identity,
 }
 
 impl OriginalFile {
-    /// Maps the first `len` bytes of `file`, if it can be mapped.
-    pub fn new(file: Arc<File>, len: u64) -> Self {
-        let map = match usize::try_from(len) {
+    /// Maps the bytes of `file`, which is in the state `identity`, if it can be mapped.
+    pub fn new(file: Arc<File>, identity: Identity) -> Self {
+        let map = match usize::try_from(identity.len) {
             Ok(len) if len > 0 => MmapOptions::new().len(len).map_raw_read_only(&*file).ok(),
             _ => None,
         };
-        Self { file, map, len }
+        Self { file, map: map.map(Arc::new), identity }
     }
 
-    /// Length in bytes when it was mapped.
-    pub fn len(&self) -> u64 {
-        self.len
+    /// The same file in another state.
+    pub fn in_state(&self, identity: Identity) -> Self {
+        let file = Arc::clone(&self.file);
+        if identity.len == self.identity.len {
+            return Self { file, map: self.map.clone(), identity };
+        }
+        Self::new(file, identity)
     }
 
     /// The open file.
@@ -42,9 +50,9 @@ impl OriginalFile {
         &self.file
     }
 
-    /// Fills `buffer` with the bytes from `offset` on. A file that others truncated gives `UnexpectedEof`.
-    pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+    /// The state of the file when these were its bytes.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// The mapped bytes of `range`; `None` if they are not mapped.
@@ -64,12 +72,53 @@ impl OriginalFile {
     }
 }
 
+impl Original for OriginalFile {
+    fn len(&self) -> u64 {
+        self.identity.len
+    }
+
+    /// By `pread`: a file that others truncated gives `UnexpectedEof`.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn read_vectored_at(
+        &self,
+        mut buffers: &mut [IoSliceMut<'_>],
+        mut offset: u64,
+    ) -> io::Result<()> {
+        while !buffers.is_empty() {
+            match preadv(&*self.file, buffers, offset) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    offset += count as u64;
+                    IoSliceMut::advance_slices(&mut buffers, count);
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&self) -> Option<String> {
+        match Identity::of(&self.file) {
+            Ok(now) => self.identity.difference(&now),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    fn is_inode(&self, device: u64, inode: u64) -> bool {
+        self.identity.key() == (device, inode)
+    }
+}
+
 /// Here and not beside its other methods, so that all `unsafe` around the map is in this file.
 impl SpliceFile {
     /// The bytes of `range` (half-open, in bytes) without a copy.
     ///
     /// `None` unless they lie together: in one unedited stretch of a mapped file, or in one run of added bytes in
-    /// memory. An empty range is always there. Use [`chunks`](Self::chunks) for the rest. O(log n).
+    /// memory. An empty range is always there. Use [`chunks`](crate::Contents::chunks) for the rest. O(log n).
     ///
     /// # Safety
     /// As long as the slice lives, nobody may write to, truncate or punch holes into these bytes of the file: not
@@ -127,11 +176,15 @@ mod tests {
     #[test]
     fn an_empty_file_has_no_map_and_others_read_alike_both_ways() {
         let target = tempfile::NamedTempFile::new().unwrap();
-        let open = || Arc::new(target.reopen().unwrap());
-        let empty = OriginalFile::new(open(), 0);
+        let open = || {
+            let file = target.reopen().unwrap();
+            let identity = Identity::of(&file).unwrap();
+            OriginalFile::new(Arc::new(file), identity)
+        };
+        let empty = open();
         assert!(empty.map.is_none() && empty.read_exact_at(&mut [0], 0).is_err());
         std::fs::write(target.path(), "0123456789").unwrap();
-        let original = OriginalFile::new(open(), 10);
+        let original = open();
         let mut bytes = [0; 3];
         original.read_exact_at(&mut bytes, 4).unwrap();
         // SAFETY: nobody else knows the temporary file.

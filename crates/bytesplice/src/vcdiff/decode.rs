@@ -9,7 +9,7 @@ use super::{Vcdiff, VcdiffProblem};
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::range::MAX_LEN;
 use crate::view::View;
-use crate::{Error, Result, SpliceFile};
+use crate::{Contents, Error, Result};
 
 /// Copies from the old file that are shorter become added bytes: a piece takes more memory, and more of a commit.
 const SHORTEST_PIECE: u64 = 32;
@@ -22,7 +22,7 @@ const MOST_COPIED_PIECES: u64 = 1 << 24;
 
 /// Makes the new contents window by window.
 struct Decoder<'a> {
-    file: &'a mut SpliceFile,
+    file: &'a mut Contents,
     before: &'a PieceTree,
     after: PieceTree,
     copied: u64,
@@ -240,7 +240,7 @@ fn content(error: Error) -> VcdiffProblem {
 }
 
 /// Deltas in VCDIFF.
-impl SpliceFile {
+impl Contents {
     /// Makes the contents those that a delta makes of them, or fails and leaves them as they are. Says how many windows
     /// the delta has.
     ///

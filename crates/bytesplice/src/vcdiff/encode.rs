@@ -5,7 +5,7 @@ use super::code_table::{self, Cache, Kind, Written};
 use super::{CHECKSUM, FROM_SOURCE, VcdiffWriter, integer};
 use crate::pieces::{Piece, Source};
 use crate::script::{Forward, Supply};
-use crate::{Result, SpliceFile};
+use crate::{Contents, Result};
 
 /// Bytes that a window makes: as many as those of xdelta3, which refuses more than twice as many.
 const WINDOW: u64 = 8 << 20;
@@ -176,7 +176,7 @@ impl Window {
 }
 
 /// Deltas in VCDIFF.
-impl SpliceFile {
+impl Contents {
     /// Writes the pending edits as a delta that turns the file, as it is on the disk, into the current contents. All of
     /// those are read, for the checksums; in memory is one window of 8 MiB.
     ///
