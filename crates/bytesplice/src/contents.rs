@@ -374,14 +374,14 @@ impl fmt::Debug for Contents {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fs;
     use std::io::Read;
 
     use super::*;
     use crate::SpliceFile;
 
-    fn opened(contents: &str) -> (tempfile::NamedTempFile, SpliceFile) {
+    pub fn opened(contents: &str) -> (tempfile::NamedTempFile, SpliceFile) {
         let target = tempfile::NamedTempFile::new().unwrap();
         fs::write(target.path(), contents).unwrap();
         let file = SpliceFile::open(target.path()).unwrap();

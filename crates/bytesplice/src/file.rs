@@ -174,13 +174,7 @@ impl fmt::Debug for SpliceFile {
 mod tests {
     use super::*;
     use crate::Content;
-
-    fn opened(contents: &str) -> (tempfile::NamedTempFile, SpliceFile) {
-        let target = tempfile::NamedTempFile::new().unwrap();
-        fs::write(target.path(), contents).unwrap();
-        let file = SpliceFile::open(target.path()).unwrap();
-        (target, file)
-    }
+    use crate::contents::tests::opened;
 
     #[test]
     fn a_handle_goes_on_from_what_a_commit_wrote() {

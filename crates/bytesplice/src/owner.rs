@@ -145,13 +145,12 @@ macro_rules! owns_contents {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Content, SpliceFile};
+    use crate::Content;
+    use crate::contents::tests::opened;
 
     #[test]
     fn new_bytes_of_all_kinds_are_one_run() {
-        let target = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(target.path(), "0123456789").unwrap();
-        let mut file = SpliceFile::open(target.path()).unwrap();
+        let (_target, mut file) = opened("0123456789");
         file.insert(4, "abc").unwrap();
         file.splice(7..7, Content::fill(b'-', 3)).unwrap();
         file.insert(10, "d").unwrap();
