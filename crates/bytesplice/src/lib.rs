@@ -56,6 +56,7 @@ mod open;
 mod options;
 mod overwrite;
 mod owner;
+mod parts;
 mod pieces;
 mod range;
 mod read;
@@ -84,7 +85,8 @@ pub use history::HistoryUsage;
 pub use options::{
     CommitOptions, Durability, LockMode, OpenOptions, Progress, Strategy, UnknownStrategy,
 };
-pub use owner::{Kept, Run};
+pub use owner::Kept;
+pub use parts::{Origin, Part};
 pub use reader::{Chunks, Reader};
 pub use recovery::{RecoverOptions, abort, recover, recover_with};
 pub use script::{
