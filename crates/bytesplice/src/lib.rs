@@ -39,6 +39,7 @@ compile_error!(
      fsync of directories and descriptors that can be reopened"
 );
 
+mod backup;
 mod buffer;
 mod cancel;
 mod commit;
@@ -71,9 +72,11 @@ pub mod simulation;
 mod source;
 mod status;
 mod storage;
+mod support;
 mod vcdiff;
 mod view;
 
+pub use backup::{Backup, BackupOptions};
 pub use cancel::Cancel;
 pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
@@ -98,5 +101,6 @@ pub use search::{
 };
 pub use source::Original;
 pub use status::{JournalStatus, Status, status};
+pub use support::{Support, support};
 pub use vcdiff::{Vcdiff, VcdiffProblem, VcdiffWriter};
 pub use view::View;

@@ -90,24 +90,23 @@ impl Subject<'_> {
         if !surroundings.named && strategy != Strategy::Direct {
             return Err("the file has no name beside which a journal could lie".into());
         }
-        let capabilities = || surroundings.capabilities.as_ref().map_err(Clone::clone);
+        let allowed = || match surroundings.capabilities.as_ref() {
+            Ok(capabilities) => capabilities.refusal(strategy).map_or(Ok(()), |it| Err(it.into())),
+            Err(unknown) => Err(unknown.clone()),
+        };
         match strategy {
             Strategy::Auto | Strategy::Journaled => {
                 let (program, literals) = self.journaled();
                 Ok(self.priced(Strategy::Journaled, program, literals, surroundings))
             }
             Strategy::Snapshot => {
-                if !capabilities()?.shares {
-                    return Err("the file system cannot share blocks between files".into());
-                }
+                allowed()?;
                 let (program, literals) = self.with_snapshot();
                 let candidate = self.priced(strategy, program, literals, surroundings);
                 candidate.within(surroundings)
             }
             Strategy::Extents => {
-                if !capabilities()?.shifts {
-                    return Err("the file system cannot shift extents".into());
-                }
+                allowed()?;
                 // By holes recovery tells how far a shift got, and what is allocated but unwritten looks like a hole or like
                 // data, depending on what is cached. The hop leaves no such blocks behind its gap.
                 let tells = !surroundings.preallocated;

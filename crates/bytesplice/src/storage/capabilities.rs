@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::extents;
+use crate::Strategy;
 
 /// What a file system does with whole extents, tried once on an anonymous temporary file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,17 @@ impl Capabilities {
         let capabilities = probe(directory, block)?;
         known().insert(key, capabilities);
         Ok(capabilities)
+    }
+
+    /// Why a strategy cannot be had on such a file system, if it cannot.
+    pub fn refusal(self, strategy: Strategy) -> Option<&'static str> {
+        match strategy {
+            Strategy::Snapshot if !self.shares => {
+                Some("the file system cannot share blocks between files")
+            }
+            Strategy::Extents if !self.shifts => Some("the file system cannot shift extents"),
+            _ => None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use std::io;
 use std::ops::Range;
 
+pub(crate) mod backup;
 pub(crate) mod capabilities;
 pub(crate) mod extents;
 mod metadata;

@@ -247,7 +247,7 @@ pub(crate) fn replacement_beside(path: &Path) -> PathBuf {
 
 /// Blocks that two files share until one of them is written.
 #[cfg(target_os = "linux")]
-mod sharing {
+pub(super) mod sharing {
     use std::fs::File;
     use std::io;
 
@@ -281,7 +281,7 @@ mod sharing {
 }
 
 #[cfg(not(target_os = "linux"))]
-mod sharing {
+pub(super) mod sharing {
     use std::fs::File;
     use std::io;
 
@@ -296,7 +296,7 @@ mod sharing {
 
 /// Stretches of a file that hold no blocks.
 #[cfg(target_os = "linux")]
-mod holes {
+pub(crate) mod holes {
     use std::fs::File;
     use std::io;
     use std::ops::Range;
@@ -317,7 +317,7 @@ mod holes {
 }
 
 #[cfg(not(target_os = "linux"))]
-mod holes {
+pub(crate) mod holes {
     use std::fs::File;
     use std::io;
     use std::ops::Range;
