@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytesplice::{
     Checks, CommitOptions, CommitPlan, Durability, Error, FileState, OpenOptions, Pattern,
@@ -10,13 +10,17 @@ use bytesplice::{
 };
 use serde_json::Value;
 
+use crate::backup::{NewBackup, path_of_backup};
 use crate::cli::{EditOptions, StrategyArgument};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::layout::Layout;
 use crate::new_file::NewFile;
-use crate::output::{bytes, matches, object, plan_value, print, print_object, shown, tell, warn};
+use crate::output::{
+    bytes, matches, object, plan_value, print_object, print_styled, shown, tell, warn,
+};
 use crate::plan_table::plan_table;
-use crate::progress::CommitProgress;
+use crate::progress::WorkProgress;
 use crate::range_argument::{Bound, OutsideFile};
 
 const UNDO_SCRIPT: &str = "--undo-script";
@@ -103,7 +107,7 @@ impl<'a> Edit<'a> {
         self.watch_signals()?;
         let cancel = self.interrupt.as_ref().map(|interrupt| interrupt.cancel().clone());
         let cancel = cancel.unwrap_or_default();
-        let mut progress = CommitProgress::new(self.path, self.options.quiet);
+        let mut progress = WorkProgress::new(self.path, self.options.progress, self.options.quiet);
         let mut advance = |now| progress.advance(now);
         let options = SearchOptions::new()
             .range(options.range)
@@ -198,8 +202,10 @@ impl<'a> Edit<'a> {
         if let Some(path) = self.options.undo_script.as_deref().map(Path::new) {
             NewFile::check(path, UNDO_SCRIPT, self.path)?;
         }
-        if let (true, Some(plan)) = (self.options.dry_run, &plan) {
-            return self.show_plan(plan);
+        let layout = plan.as_ref().map(|_| Layout::of(&self.file));
+        let backup = path_of_backup(self.path, self.options)?;
+        if let (true, Some(plan), Some(layout)) = (self.options.dry_run, &plan, &layout) {
+            return self.show_plan(plan, layout);
         }
         let interrupt = match self.interrupt.take() {
             Some(interrupt) => interrupt,
@@ -209,7 +215,19 @@ impl<'a> Edit<'a> {
             Some(path) => Some(self.write_undo_script(path)?),
             None => None,
         };
-        let mut progress = CommitProgress::new(self.path, self.options.quiet);
+        let backup = match backup {
+            Some(path) => match self.back_up(path, &interrupt) {
+                Ok(backup) => Some(backup),
+                Err(failure) => {
+                    if let Some(undo) = undo {
+                        undo.withdraw();
+                    }
+                    return Err(failure);
+                }
+            },
+            None => None,
+        };
+        let mut progress = WorkProgress::new(self.path, self.options.progress, self.options.quiet);
         interrupt.commit_begins(progress.bar());
         let mut advance = |now| progress.advance(now);
         let options = self.commit_options().progress(&mut advance).cancel(interrupt.cancel());
@@ -217,10 +235,13 @@ impl<'a> Edit<'a> {
         interrupt.commit_ends();
         progress.finish();
         // What was not changed needs no undoing, and the next try may use the name again.
-        if let (Some(undo), Err(error)) = (undo, &committed)
-            && error.file_state() == FileState::Unchanged
-        {
-            undo.withdraw();
+        if committed.as_ref().is_err_and(|error| error.file_state() == FileState::Unchanged) {
+            if let Some(undo) = undo {
+                undo.withdraw();
+            }
+            if let Some(backup) = &backup {
+                backup.withdraw();
+            }
         }
         match (committed, interrupt.signal()) {
             (Err(error @ Error::Cancelled { .. }), Some(signal)) => {
@@ -228,10 +249,16 @@ impl<'a> Edit<'a> {
             }
             (committed, _) => committed?,
         }
-        match plan {
-            Some(plan) if self.options.json => self.print_plan(&plan),
-            _ => self.report(done),
+        match (plan, layout) {
+            (Some(plan), Some(layout)) if self.options.json => {
+                self.print_plan(&plan, &layout, backup.as_ref())
+            }
+            _ => self.report(done, backup.as_ref()),
         }
+    }
+
+    fn back_up(&self, path: PathBuf, interrupt: &Interrupt) -> Result<NewBackup, Failure> {
+        NewBackup::write(&self.file, self.path, path, self.options, interrupt)
     }
 
     fn write_undo_script(&self, path: &Path) -> Result<NewFile, Failure> {
@@ -249,30 +276,36 @@ impl<'a> Edit<'a> {
         CommitOptions::default().strategy(self.options.strategy.into()).durability(durability)
     }
 
-    fn show_plan(&self, plan: &CommitPlan) -> Result<(), Failure> {
+    fn show_plan(&self, plan: &CommitPlan, layout: &Layout) -> Result<(), Failure> {
         if self.options.json {
-            return self.print_plan(plan);
+            return self.print_plan(plan, layout, None);
         }
         if self.options.quiet {
             return Ok(());
         }
-        print(&format!(
+        print_styled(&format!(
             "{}: {}this is the plan, nothing was written\n{}",
             shown(self.path),
             self.replaced.map_or(String::new(), |count| format!("{}; ", matches(count))),
-            plan_table(plan)
+            plan_table(plan, layout)
         ))
     }
 
-    fn report(&self, done: &str) -> Result<(), Failure> {
+    fn report(&self, done: &str, backup: Option<&NewBackup>) -> Result<(), Failure> {
         if !self.options.quiet {
             let len = bytes(self.file.len());
-            tell(&format!("{}: {done}, now {len} long", shown(self.path)));
+            let kept = backup.map_or(String::new(), |backup| format!("; {backup}"));
+            tell(&format!("{}: {done}, now {len} long{kept}", shown(self.path)));
         }
         Ok(())
     }
 
-    fn print_plan(&self, plan: &CommitPlan) -> Result<(), Failure> {
+    fn print_plan(
+        &self,
+        plan: &CommitPlan,
+        layout: &Layout,
+        backup: Option<&NewBackup>,
+    ) -> Result<(), Failure> {
         let mut object = object(self.command, self.path);
         object.insert("dry_run".into(), Value::Bool(self.options.dry_run));
         if let Some(count) = self.replaced {
@@ -281,6 +314,10 @@ impl<'a> Edit<'a> {
         object.insert("old_length".into(), plan.old_len.into());
         object.insert("new_length".into(), plan.new_len.into());
         object.insert("plan".into(), plan_value(plan));
+        object.insert("layout".into(), layout.value());
+        if let Some(backup) = backup {
+            object.insert("backup".into(), backup.value());
+        }
         print_object(object)
     }
 }

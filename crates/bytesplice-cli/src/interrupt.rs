@@ -30,8 +30,8 @@ struct Shared {
 enum Phase {
     /// A commit is made ready for, and nothing is changed yet.
     Preparing,
-    /// Files are compared, which draws this bar.
-    Comparing(ProgressBar),
+    /// Files are compared or copied, which draws this bar; the file is not changed.
+    Working(ProgressBar),
     /// A commit runs, and draws this bar.
     Committing(ProgressBar),
     /// All is done but for saying so.
@@ -82,9 +82,9 @@ impl Interrupt {
         Err(Failure::Interrupted { error, signal })
     }
 
-    /// No commit is to come, but a comparison, which draws `bar`.
-    pub fn comparison_begins(&self, bar: ProgressBar) {
-        *self.0.phase() = Phase::Comparing(bar);
+    /// Work begins that changes no file, and draws `bar`.
+    pub fn work_begins(&self, bar: ProgressBar) {
+        *self.0.phase() = Phase::Working(bar);
     }
 
     /// The commit begins, and draws `bar`.
@@ -121,7 +121,7 @@ impl Shared {
             self.cancel.request_at_once();
         }
         let message = match (first, self.cancel.is_past_commit_point()) {
-            (true, _) if matches!(*phase, Phase::Comparing(_)) => "interrupted: stopping",
+            (true, _) if matches!(*phase, Phase::Working(_)) => "interrupted: stopping",
             (true, false) => "interrupted: stopping, the old contents stay",
             (true, true) => {
                 "interrupted past the point of no return: finishing (once more to leave the rest to recovery)"
@@ -130,7 +130,7 @@ impl Shared {
             (false, false) => return,
         };
         match &*phase {
-            Phase::Committing(bar) | Phase::Comparing(bar) => bar.suspend(|| notice(message)),
+            Phase::Committing(bar) | Phase::Working(bar) => bar.suspend(|| notice(message)),
             _ => notice(message),
         }
     }

@@ -1,6 +1,7 @@
 //! The command line of bytesplice as a function: the program `bytesplice`, and `python -m bytesplice`.
 
 mod argument;
+mod backup;
 mod bytes_argument;
 mod cli;
 mod commands;
@@ -10,11 +11,14 @@ mod exit_code;
 mod failure;
 mod hexdump;
 mod interrupt;
+mod layout;
 mod lines_argument;
+mod lock_holders;
 mod new_file;
 mod output;
 mod pattern_argument;
 mod place;
+mod plan_picture;
 mod plan_table;
 mod progress;
 mod range_argument;

@@ -104,6 +104,15 @@ pub fn print(text: &str) -> Result<(), Failure> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
 }
 
+/// The same with colours, unless standard output is no terminal or NO_COLOR is set.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn print_styled(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)
+}
+
 /// One line for the person at the terminal, if there is one. The work is done, so a failure here changes nothing.
 pub fn tell(line: &str) {
     if io::stderr().is_terminal() {

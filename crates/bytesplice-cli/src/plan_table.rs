@@ -3,50 +3,34 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use anstyle::Style;
 use bytesplice::CommitPlan;
 
-use crate::output::{bytes, grouped, printable};
+use crate::layout::Layout;
+use crate::output::printable;
+use crate::plan_picture::plan_picture;
+use crate::size::approximate;
 
-/// Cells of the longest bar.
-const BAR_WIDTH: u64 = 40;
 /// Columns that a table may take.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 /// Where the reason begins why a strategy cannot be had.
-const REASON_INDENT: usize = 16;
+const REASON_INDENT: usize = 13;
 
-/// A table of the plan, with a bar for what stays, what moves and what is new.
-pub fn plan_table(plan: &CommitPlan) -> String {
-    let mut table = String::new();
-    let mut row = |name: &str, value: String| {
-        let _ = writeln!(table, "  {name:<14}{value}");
+/// A picture of the plan, what it does, and what every strategy would cost.
+pub fn plan_table(plan: &CommitPlan, layout: &Layout) -> String {
+    let mut table = plan_picture(plan, layout);
+    table.push('\n');
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(table, "  {name:<11}{value}");
     };
-    row("strategy", plan.strategy.to_string());
-    row("because", plan.reason.clone());
-    row("length", format!("{} -> {}", grouped(plan.old_len), bytes(plan.new_len)));
-    let parts = [
-        ("bytes staying", plan.bytes_staying),
-        ("bytes moved", plan.bytes_moved),
-        ("bytes new", plan.bytes_new),
-    ];
-    let total =
-        parts.iter().map(|(_, count)| count).fold(0u64, |sum, &count| sum.saturating_add(count));
-    let width = parts.iter().map(|(_, count)| grouped(*count).len()).max().unwrap_or(0);
-    for (name, count) in parts {
-        let bar = bar(count, total);
-        let space = if bar.is_empty() { "" } else { "  " };
-        row(name, format!("{:>width$}{space}{bar}", grouped(count)));
-    }
-    row("to read", bytes(plan.bytes_to_read));
-    row("to write", bytes(plan.bytes_to_write));
-    row("to journal", bytes(plan.bytes_to_journal));
-    row("fsyncs", grouped(plan.fsyncs));
-    row("extra disk", bytes(plan.extra_disk));
+    row("strategy", &plan.strategy.to_string());
+    row("because", &plan.reason);
     let inode = match (plan.keeps_inode, plan.breaks_hard_links) {
         (true, _) => "stays the same",
         (false, false) => "is a new one",
         (false, true) => "is a new one: other hard links keep the old contents",
     };
-    row("inode", inode.into());
+    row("inode", inode);
     table + &cost_table(plan)
 }
 
@@ -56,14 +40,16 @@ fn cost_table(plan: &CommitPlan) -> String {
     if !plan.costs.is_empty() {
         let _ = writeln!(
             table,
-            "\n  {:<10}{:>18}{:>18}{:>18}{:>18}{:>7}{:>9}",
-            "would cost", "to read", "to write", "to journal", "extra disk", "fsyncs", "about"
+            "\n  {:<11}{:>11}{:>11}{:>11}{:>12}{:>8}{:>9}",
+            "would cost", "read", "written", "journaled", "extra disk", "fsyncs", "about"
         );
     }
     let chosen = plan.strategy.to_string();
     for cost in &plan.costs {
         let name = cost.strategy.to_string();
-        let mark = if name == chosen { '>' } else { ' ' };
+        let is_chosen = name == chosen;
+        let style = if is_chosen { Style::new().bold() } else { Style::new() };
+        let mark = if is_chosen { '>' } else { ' ' };
         if let Some(reason) = &cost.unavailable {
             let mut label = format!("{mark} {name}");
             for line in wrapped(&format!("not here: {}", printable(reason)), WIDTH - REASON_INDENT)
@@ -75,11 +61,11 @@ fn cost_table(plan: &CommitPlan) -> String {
         }
         let _ = writeln!(
             table,
-            "{mark} {name:<10}{:>18}{:>18}{:>18}{:>18}{:>7}{:>9}",
-            grouped(cost.bytes_to_read),
-            grouped(cost.bytes_to_write),
-            grouped(cost.bytes_to_journal),
-            grouped(cost.extra_disk),
+            "{style}{mark} {name:<11}{:>11}{:>11}{:>11}{:>12}{:>8}{:>9}{style:#}",
+            approximate(cost.bytes_to_read),
+            approximate(cost.bytes_to_write),
+            approximate(cost.bytes_to_journal),
+            approximate(cost.extra_disk),
             cost.fsyncs,
             about(cost.estimate)
         );
@@ -116,19 +102,9 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A bar in proportion; what there is at all is seen.
-fn bar(count: u64, total: u64) -> String {
-    if count == 0 || total == 0 {
-        return String::new();
-    }
-    // Fits: count <= total, so the quotient is at most BAR_WIDTH.
-    let cells = (u128::from(count) * u128::from(BAR_WIDTH) / u128::from(total)) as usize;
-    "█".repeat(cells.max(1))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Duration, about, bar, wrapped};
+    use super::{Duration, about, wrapped};
 
     #[test]
     fn times_are_rough() {
@@ -146,15 +122,5 @@ mod tests {
         assert_eq!(wrapped("one two three", 6), ["one", "two", "three"]);
         assert_eq!(wrapped("longer a", 3), ["longer", "a"]);
         assert_eq!(wrapped("", 3), [""]);
-    }
-
-    #[test]
-    fn bars_are_in_proportion_and_small_parts_are_seen() {
-        assert_eq!(bar(0, 10), "");
-        assert_eq!(bar(0, 0), "");
-        assert_eq!(bar(10, 10).chars().count(), 40);
-        assert_eq!(bar(5, 10).chars().count(), 20);
-        assert_eq!(bar(1, u64::MAX).chars().count(), 1);
-        assert_eq!(bar(u64::MAX, u64::MAX).chars().count(), 40);
     }
 }

@@ -116,9 +116,35 @@ fn too_large(text: &str) -> String {
     format!("`{text}` is too large: numbers go up to 2^64 - 1")
 }
 
+/// A size for the eye, in the largest unit of 1024 that it has one of: `95.4 MiB`. Less than 10 KiB are told exactly.
+pub fn approximate(bytes: u64) -> String {
+    if bytes < 10 << 10 {
+        return format!("{bytes} B");
+    }
+    let binary = UNITS.iter().rev().filter(|(unit, _)| unit.ends_with("iB"));
+    let fitting = binary.max_by_key(|(_, factor)| if *factor <= bytes { *factor } else { 0 });
+    fitting.map_or_else(String::new, |(unit, factor)| {
+        format!("{:.1} {unit}", bytes as f64 / *factor as f64)
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{UNITS, parse};
+    use super::{UNITS, approximate, parse};
+
+    #[test]
+    fn approximate_sizes() {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (10_239, "10239 B"),
+            (10_240, "10.0 KiB"),
+            (100_000_003, "95.4 MiB"),
+            (3 << 30, "3.0 GiB"),
+            (u64::MAX, "16777216.0 TiB"),
+        ] {
+            assert_eq!(approximate(bytes), text);
+        }
+    }
 
     #[test]
     fn numbers() {

@@ -246,7 +246,7 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
         .assert()
         .success();
     let table = String::from_utf8(output.get_output().stdout.clone()).unwrap();
-    for part in ["nothing was written", "journaled", "100_000 -> 100_003 bytes", "fsyncs", "█"] {
+    for part in ["nothing was written", "journaled", "100_003 bytes", "up by 3", "fsyncs", "▒"] {
         assert!(table.contains(part), "{part}: {table}");
     }
     let output = bytesplice(directory.path())
@@ -270,6 +270,90 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
     );
     assert_eq!(contents(&directory), vec![7; 100_000]);
     assert_eq!(names(&directory), ["data"]);
+}
+
+#[test]
+fn a_dry_run_tells_what_becomes_of_all_bytes() {
+    let directory = directory("0123456789");
+    let run = |arguments: &[&str]| {
+        let mut command = bytesplice(directory.path());
+        command.args(arguments).args(["--dry-run", "--json"]);
+        let output = command.assert().success().get_output().stdout.clone();
+        let object: Value = serde_json::from_slice(&output).unwrap();
+        object["layout"].clone()
+    };
+    assert_eq!(
+        run(&["replace", "data", "2..4", "--text", "abc"]),
+        serde_json::json!({
+            "bytes_copied": 0, "bytes_removed": 2, "part_count": 3, "removed_count": 1,
+            "parts": [
+                { "fate": "stays", "range": [0, 2] },
+                { "fate": "new", "range": [2, 5] },
+                { "fate": "moves", "range": [5, 11], "from": 4 },
+            ],
+            "removed": [[2, 4]],
+        })
+    );
+    let moved = run(&["move", "data", "0..2", "5"]);
+    assert_eq!(
+        moved["parts"][1],
+        serde_json::json!({ "fate": "copied", "range": [3, 5], "from": 0 })
+    );
+    // Colours are for terminals only.
+    let output = bytesplice(directory.path())
+        .args(["remove", "data", "2..4", "--dry-run"])
+        .assert()
+        .success();
+    assert!(!output.get_output().stdout.contains(&0x1b));
+}
+
+#[test]
+fn a_backup_is_the_old_file_with_all_that_belongs_to_it() {
+    let directory = directory("0123456789");
+    let path = |name: &str| directory.path().join(name);
+    fs::set_permissions(path("data"), fs::Permissions::from_mode(0o640)).unwrap();
+    let before = fs::metadata(path("data")).unwrap();
+    let run = |arguments: &[&str]| {
+        bytesplice(directory.path()).args(["remove", "data", "2..4"]).args(arguments).assert()
+    };
+    run(&["--backup"]).success().stdout("").stderr("");
+    assert_eq!(contents(&directory), b"01456789");
+    assert_eq!(fs::read(path("data~")).unwrap(), b"0123456789");
+    let backup = fs::metadata(path("data~")).unwrap();
+    assert_eq!((backup.mode(), backup.mtime_nsec()), (before.mode(), before.mtime_nsec()));
+
+    // Never over another one, not even in words.
+    let refused = run(&["--backup"]).code(4);
+    let message = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(message.contains("data~: exists already"), "{message}");
+    run(&["--backup", "--dry-run"]).code(4);
+    run(&["--backup=/etc"]).code(2);
+    run(&["--backup="]).code(2);
+    assert_eq!(contents(&directory), b"01456789");
+
+    let output = run(&["--backup=.old", "--json"]).success();
+    let object: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(object["backup"]["path"], "data.old");
+    assert_eq!(fs::read(path("data.old")).unwrap(), b"01456789");
+    // What does not happen leaves none.
+    run(&["--backup=.none", "--dry-run"]).success();
+    run(&["--backup=.none", "--expect-hex", "00"]).code(6);
+    assert_eq!(names(&directory), ["data", "data.old", "data~"]);
+}
+
+#[test]
+fn progress_is_told_where_it_is_asked_for() {
+    let directory = directory(vec![b'x'; 3 << 20]);
+    let run = |arguments: &[&str]| {
+        let mut command = bytesplice(directory.path());
+        command.args(["insert", "data", "5", "--text", "hey", "--no-sync"]).args(arguments);
+        String::from_utf8(command.assert().success().get_output().stderr.clone()).unwrap()
+    };
+    for silent in [&[][..], &["--progress", "auto"], &["--progress", "never"]] {
+        assert_eq!(run(silent), "");
+    }
+    let told = run(&["--progress", "always", "--quiet"]);
+    assert!(told.ends_with(" left\n") && told.contains("data: 100% of 6.0 MiB"), "{told}");
 }
 
 #[test]
@@ -297,8 +381,8 @@ fn a_dry_run_says_why_and_what_every_strategy_would_cost() {
         }
 
         let table = run(&["--strategy", strategy]);
-        assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
-        assert!(table.contains(&format!("  because       {}\n", plan["reason"].as_str().unwrap())));
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        assert!(table.contains(&format!("  because    {}\n", plan["reason"].as_str().unwrap())));
         let chosen: Vec<&str> = table.lines().filter(|line| line.starts_with("> ")).collect();
         assert_eq!(chosen.len(), 1, "{table}");
         assert_eq!(chosen[0][2..].split(' ').next(), plan["strategy"].as_str());

@@ -42,6 +42,9 @@ fn a_file_in_use_is_locked() {
     let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
     assert_eq!(message, "bytesplice: data: is locked by another bytesplice; nothing was changed\n");
     bytesplice(directory.path()).args(["read", "data", "0..1"]).assert().success().stdout("x");
+    let status = bytesplice(directory.path()).args(["status", "data"]).output().unwrap().stdout;
+    let holder = format!("locked       for reading by process {}, bytesplice\n", reader.id());
+    assert!(String::from_utf8_lossy(&status).contains(&holder), "{holder}");
     bytesplice(directory.path())
         .args(["recover", "data"])
         .assert()
@@ -148,7 +151,7 @@ fn what_a_broken_replacement_left_is_told_and_removed() {
     fs::write(&left, "").unwrap();
     let status = bytesplice(directory.path()).args(["status", "data"]).assert().success();
     let said = String::from_utf8(status.get_output().stdout.clone()).unwrap();
-    assert!(said.contains("new file   left by a commit that was cut short"), "{said}");
+    assert!(said.contains("new file     left by a commit that was cut short"), "{said}");
     let recover =
         bytesplice(directory.path()).args(["recover", "data", "--json"]).assert().success();
     let object: Value = serde_json::from_slice(&recover.get_output().stdout).unwrap();

@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 
 use crate::argument::{ArgumentParser, bound, bytes_from_hex};
+use crate::backup::{SUFFIX, suffix};
 use crate::data::DataArguments;
 use crate::pattern_argument::PatternKind;
 use crate::place::{PlaceAndOffset, PlaceArguments, PlaceBeforeData, WithinArguments};
+use crate::progress::ProgressArgument;
 use crate::range_argument::Bound;
 
 /// `insert FILE OFFSET DATA`
@@ -120,6 +122,10 @@ pub struct EditOptions {
     /// Write a script that takes the change back to a new file, on disk before the commit
     #[arg(long, value_name = "PATH")]
     pub undo_script: Option<OsString>,
+    /// Keep the old file beside it, under its name and SUFFIX (default ~): shared blocks where the file system can, else a
+    /// copy; on disk before the commit
+    #[arg(long, value_name = "SUFFIX", num_args = 0..=1, require_equals = true, default_missing_value = SUFFIX, value_parser = ArgumentParser(suffix))]
+    pub backup: Option<OsString>,
     /// Refuse unless the old bytes are these: those of RANGE, or else those at OFFSET or the last
     #[arg(long, value_name = "H", value_parser = ArgumentParser(bytes_from_hex))]
     pub expect_hex: Option<ArgumentBytes>,
@@ -129,6 +135,9 @@ pub struct EditOptions {
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+    /// When to show how far the work is
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub progress: ProgressArgument,
 }
 
 /// Bytes written in an argument. (A plain `Vec` would mean many values to clap.)

@@ -305,7 +305,7 @@ Examples
   bytesplice abort data --json"
     )]
     Abort(AbortArguments),
-    /// Tell length, journal and locks without changing anything
+    /// Tell length, journal, locks and what the file system can do, without changing anything
     ///
     /// Exits with 8 if the file needs recovery or its journal is unusable. A commit
     /// that another bytesplice is just making is reported as such, and is no reason.

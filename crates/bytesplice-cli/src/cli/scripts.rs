@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::{Args, ValueEnum};
 
 use super::EditOptions;
+use crate::progress::ProgressArgument;
 
 /// `apply FILE [SCRIPT|-]`
 #[derive(Debug, Args)]
@@ -57,6 +58,9 @@ pub struct DiffArguments {
     /// What to write: a script or, for other programs, a delta in VCDIFF
     #[arg(long, value_enum, default_value = "script", value_name = "FORMAT")]
     pub format: FormatArgument,
+    /// When to show how far the comparison is
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub progress: ProgressArgument,
     #[command(flatten)]
     pub options: OutputOptions,
 }

@@ -5,7 +5,7 @@ use bytesplice::{Checks, DiffOptions, Difference, OpenOptions, VcdiffWriter};
 use crate::cli::{DiffArguments, FormatArgument};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::progress::CommitProgress;
+use crate::progress::WorkProgress;
 use crate::written::{Written, script, write_told};
 
 /// `diff OLD NEW`
@@ -18,12 +18,12 @@ pub fn run(arguments: &DiffArguments) -> Result<(), Failure> {
     let checks = if arguments.reversible { Checks::Whole } else { Checks::Checksum };
     let stopped = || interrupt.as_ref().map_or(Ok(()), |interrupt| interrupt.check(path));
     write_told("diff", Path::new(&arguments.old), &arguments.options, |name, out| {
-        let mut progress = CommitProgress::new(path, arguments.options.quiet);
+        let mut progress = WorkProgress::new(path, arguments.progress, arguments.options.quiet);
         let bar = progress.bar();
         let mut advance = |now| progress.advance(now);
         let mut options = DiffOptions::new().progress(&mut advance);
         if let Some(interrupt) = &interrupt {
-            interrupt.comparison_begins(bar);
+            interrupt.work_begins(bar);
             options = options.cancel(interrupt.cancel());
         }
         let found = Difference::find_with(&old, &new, options);

@@ -1,51 +1,154 @@
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use bytesplice::{JournalStatus, Status};
-use serde_json::{Map, Value};
+use bytesplice::{JournalStatus, Status, Support};
+use serde_json::{Map, Value, json};
 
 use crate::cli::StatusArguments;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::lock_holders::{LockHolder, lock_holders};
 use crate::output::{bytes, insert_path, object, print, print_object, printable, shown};
+use crate::size::approximate;
 use crate::typed_path::TypedPath;
 
 /// `status FILE`
 pub fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let path = Path::new(&arguments.file);
     let status = bytesplice::status(path)?;
-    let typed = TypedPath::new(&arguments.file);
-    let journal = status.journal.path().map(|journal| typed.as_typed(journal));
-    if arguments.json {
-        print_status_object(path, &status, journal)?;
-    } else if !arguments.quiet {
-        print_status(path, &status, journal)?;
+    let exit_code = if status.needs_recovery() { ExitCode::NeedsRecovery } else { ExitCode::Done };
+    if arguments.quiet && !arguments.json {
+        return Ok(exit_code);
     }
-    Ok(if status.needs_recovery() { ExitCode::NeedsRecovery } else { ExitCode::Done })
+    let typed = TypedPath::new(&arguments.file);
+    let found = Found {
+        path,
+        journal: status.journal.path().map(|journal| typed.as_typed(journal)),
+        holders: lock_holders(path),
+        support: bytesplice::support(path)?,
+        status,
+    };
+    let printed = if arguments.json { print_object(found.object()) } else { print(&found.table()) };
+    printed.map(|()| exit_code)
 }
 
-fn print_status(path: &Path, status: &Status, journal: Option<PathBuf>) -> Result<(), Failure> {
-    let sentence = if status.is_being_written() { of_running } else { of_broken }(&status.journal);
-    let journal = journal.map_or(String::new(), |journal| format!(" ({})", shown(&journal)));
-    let replacement = match &status.replacement {
-        None => String::new(),
-        Some(beside) if status.locked => {
-            format!("new file   a commit is writing it ({})\n", shown(beside))
+/// All that is known of a file.
+struct Found<'a> {
+    path: &'a Path,
+    status: Status,
+    /// Where the journal is, as typed.
+    journal: Option<PathBuf>,
+    holders: Vec<LockHolder>,
+    support: Support,
+}
+
+impl Found<'_> {
+    fn table(&self) -> String {
+        let (status, support) = (&self.status, &self.support);
+        let mut table = String::new();
+        let mut row = |name: &str, value: String| {
+            let _ = writeln!(table, "{name:<13}{value}");
+        };
+        let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        row("path", shown(self.path));
+        row("length", bytes(status.len));
+        let holes = if support.has_holes { ", with holes" } else { "" };
+        row("on disk", format!("{}{holes}", bytes(support.allocated)));
+        let sentence =
+            if status.is_being_written() { of_running } else { of_broken }(&status.journal);
+        let journal = self.journal.as_deref();
+        let journal = journal.map_or(String::new(), |journal| format!(" ({})", shown(journal)));
+        row("journal", format!("{sentence}{journal}"));
+        if let Some(beside) = &status.replacement {
+            let what = if status.locked {
+                "a commit is writing it"
+            } else {
+                "left by a commit that was cut short: recovery removes it"
+            };
+            row("new file", format!("{what} ({})", shown(beside)));
         }
-        Some(beside) => {
-            format!(
-                "new file   left by a commit that was cut short: recovery removes it ({})\n",
-                shown(beside)
-            )
+        row("locked", self.locked());
+        row("read-only", yes_no(status.read_only));
+        row("free space", approximate(support.free_space));
+        let tried = |able: Option<bool>| able.map_or("could not be tried".into(), yes_no);
+        row("file system", format!("shares blocks: {}", tried(support.shares_blocks)));
+        row("", format!("shifts extents: {}", tried(support.shifts_extents)));
+        row("", format!("marks files: {}", yes_no(support.marks_files)));
+        let mut name = "strategies";
+        for (strategy, refusal) in &support.strategies {
+            let strategy = strategy.to_string();
+            row(
+                name,
+                match refusal {
+                    None => strategy,
+                    Some(reason) => format!("{strategy:<10} not here: {}", printable(reason)),
+                },
+            );
+            name = "";
         }
-    };
-    let yes_no = |yes| if yes { "yes" } else { "no" };
-    print(&format!(
-        "path       {}\nlength     {}\njournal    {sentence}{journal}\n{replacement}locked     {}\nread-only  {}\n",
-        shown(path),
-        bytes(status.len),
-        yes_no(status.locked),
-        yes_no(status.read_only)
-    ))
+        table
+    }
+
+    /// Whether and by whom the file is locked. A lock of others than bytesplice counts as well.
+    fn locked(&self) -> String {
+        let all: Vec<String> = self.holders.iter().map(ToString::to_string).collect();
+        let by = if all.is_empty() { String::new() } else { format!(" by {}", all.join("; ")) };
+        match (self.status.locked, all.is_empty()) {
+            (true, _) => format!("for writing{by}"),
+            (false, false) => format!("for reading{by}"),
+            (false, true) => "no".into(),
+        }
+    }
+
+    fn object(&self) -> Map<String, Value> {
+        let (status, support) = (&self.status, &self.support);
+        let mut journal = Map::new();
+        let state = match &status.journal {
+            JournalStatus::None => "none",
+            JournalStatus::Prepared { .. } => "prepared",
+            JournalStatus::Committing { step, steps, .. } => {
+                journal.insert("step".into(), (*step).into());
+                journal.insert("steps".into(), (*steps).into());
+                "committing"
+            }
+            JournalStatus::Finishing { .. } => "finishing",
+            JournalStatus::Unusable { detail, .. } => {
+                journal.insert("detail".into(), detail.as_str().into());
+                "unusable"
+            }
+        };
+        journal.insert("state".into(), state.into());
+        if let Some(path) = &self.journal {
+            insert_path(&mut journal, "path", path);
+        }
+        let mut object = object("status", self.path);
+        object.insert("length".into(), status.len.into());
+        object.insert("journal".into(), Value::Object(journal));
+        if let Some(beside) = &status.replacement {
+            insert_path(&mut object, "replacement", beside);
+        }
+        object.insert("locked".into(), status.locked.into());
+        let holders: Vec<Value> = self.holders.iter().map(holder_value).collect();
+        object.insert("lock_holders".into(), holders.into());
+        object.insert("read_only".into(), status.read_only.into());
+        object.insert("being_written".into(), status.is_being_written().into());
+        object.insert("needs_recovery".into(), status.needs_recovery().into());
+        object.insert("allocated".into(), support.allocated.into());
+        object.insert("has_holes".into(), support.has_holes.into());
+        object.insert("free_space".into(), support.free_space.into());
+        object.insert("shares_blocks".into(), support.shares_blocks.into());
+        object.insert("shifts_extents".into(), support.shifts_extents.into());
+        object.insert("marks_files".into(), support.marks_files.into());
+        let strategies = support.strategies.iter().map(|(strategy, refusal)| {
+            json!({ "strategy": strategy.to_string(), "unavailable": refusal })
+        });
+        object.insert("strategies".into(), strategies.collect());
+        object
+    }
+}
+
+fn holder_value(holder: &LockHolder) -> Value {
+    json!({ "process": holder.process, "program": holder.program, "writes": holder.writes })
 }
 
 /// While another bytesplice holds the lock and works by this journal.
@@ -76,41 +179,4 @@ fn of_broken(journal: &JournalStatus) -> String {
         }
         JournalStatus::Unusable { detail, .. } => format!("unusable: {}", printable(detail)),
     }
-}
-
-fn print_status_object(
-    path: &Path,
-    status: &Status,
-    journal_path: Option<PathBuf>,
-) -> Result<(), Failure> {
-    let mut journal = Map::new();
-    let state = match &status.journal {
-        JournalStatus::None => "none",
-        JournalStatus::Prepared { .. } => "prepared",
-        JournalStatus::Committing { step, steps, .. } => {
-            journal.insert("step".into(), (*step).into());
-            journal.insert("steps".into(), (*steps).into());
-            "committing"
-        }
-        JournalStatus::Finishing { .. } => "finishing",
-        JournalStatus::Unusable { detail, .. } => {
-            journal.insert("detail".into(), detail.as_str().into());
-            "unusable"
-        }
-    };
-    journal.insert("state".into(), state.into());
-    if let Some(path) = journal_path {
-        insert_path(&mut journal, "path", &path);
-    }
-    let mut object = object("status", path);
-    object.insert("length".into(), status.len.into());
-    object.insert("journal".into(), Value::Object(journal));
-    if let Some(beside) = &status.replacement {
-        insert_path(&mut object, "replacement", beside);
-    }
-    object.insert("locked".into(), status.locked.into());
-    object.insert("read_only".into(), status.read_only.into());
-    object.insert("being_written".into(), status.is_being_written().into());
-    object.insert("needs_recovery".into(), status.needs_recovery().into());
-    print_object(object)
 }
