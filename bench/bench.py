@@ -4,6 +4,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.contender import Contender
 from bench.contents import Contents, Edit, Reference
@@ -14,6 +15,7 @@ from bench.results import Result, Row
 from bench.rounds import Task, run_rounds
 from bench.tools import Tools
 
+TIMINGS = Path(__file__).with_name("python_timings.py")
 FRONT = 10
 INSERT = Edit(FRONT, 0, b"abcd")
 REMOVE = Edit(FRONT, 4, b"")
@@ -69,6 +71,19 @@ class Bench:
     def contenders(self, edits: list[Edit]) -> Contenders:
         """A maker of contenders for these edits."""
         return Contenders(self.tools, self.directory, edits)
+
+    def runs_of(self, usual: int) -> int:
+        """How often a section runs that has a number of its own: so often, unless it is to be quick."""
+        return self.runs if self.quick else usual
+
+    def python_timings(self, job: str, result: Result, path: Path | None = None) -> list[dict[str, Any]]:
+        """What `python_timings.py` tells of a job; a failure is noted in the result."""
+        self.log(f"{result.name}: {job}")
+        command = [str(self.tools.python), "-I", str(TIMINGS), job, *([str(path)] if path else [])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=self.directory)
+        if done.returncode != 0:
+            result.failures.append(f"{job}: {done.stderr.strip()}")
+        return [json.loads(line) for line in done.stdout.splitlines()]
 
     def measure(
         self,

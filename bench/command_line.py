@@ -1,6 +1,7 @@
 """`bench/run`: arguments, set-up, clean-up."""
 
 import argparse
+import fnmatch
 import os
 import shlex
 import signal
@@ -28,25 +29,35 @@ def main() -> int:
     names = _names(arguments.sections, list(sections.ALL), "section")
     kinds = _names(arguments.file_systems, list(MAKE), "file system")
     results = arguments.json or (QUICK_RESULTS if arguments.quick else RESULTS)
-    document = arguments.report or (
-        QUICK_RESULTS / "performance.md" if arguments.quick else ROOT / "docs" / "performance.md"
-    )
     if not arguments.report_only:
         # A signal must unwind, so that everything is unmounted.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _leave)
         _measure(arguments, names, kinds, results)
-    found = [load(results / f"{name}.json") for name in sections.ALL if (results / f"{name}.json").exists()]
-    document.parent.mkdir(parents=True, exist_ok=True)
-    report.write(found, document)
-    if arguments.report_only:
-        for result in found:
-            report.show(result)
-    print(f"\nwritten: {document}")
-    failures = [f"{result.name}: {failure}" for result in found for failure in result.failures]
+    failures = []
+    for document, its_sections in _documents(arguments, names).items():
+        found = [load(results / f"{name}.json") for name in its_sections if (results / f"{name}.json").exists()]
+        if not found:
+            continue
+        document.parent.mkdir(parents=True, exist_ok=True)
+        report.write(found, document)
+        if arguments.report_only:
+            for result in found:
+                report.show(result)
+        print(f"\nwritten: {document}")
+        failures += [f"{result.name}: {failure}" for result in found for failure in result.failures]
     for failure in failures:
         print(f"!!! FAILED: {failure}")
     return 1 if failures else 0
+
+
+def _documents(arguments: argparse.Namespace, names: list[str]) -> dict[Path, list[str]]:
+    """What to write, and of which sections. Documents that have nothing new are left as they are."""
+    if arguments.report:
+        return {arguments.report: list(sections.ALL)}
+    directory = QUICK_RESULTS if arguments.quick else ROOT / "docs"
+    reports = {f"{report}.md": list(its_sections) for report, its_sections in sections.REPORTS.items()}
+    return {directory / report: its for report, its in reports.items() if not set(its).isdisjoint(names)}
 
 
 def _measure(arguments: argparse.Namespace, names: list[str], kinds: list[str], results: Path) -> None:
@@ -85,19 +96,22 @@ def _leave(number: int, _frame: FrameType | None) -> None:
 
 
 def _names(text: str | None, known: list[str], what: str) -> list[str]:
-    names = text.split(",") if text else known
-    for name in names:
-        if name not in known:
-            sys.exit(f"bench/run: there is no {what} {name!r}, only {', '.join(known)}")
+    names = []
+    for pattern in text.split(",") if text else ["*"]:
+        matching = fnmatch.filter(known, pattern)
+        if not matching:
+            sys.exit(f"bench/run: there is no {what} {pattern!r}, only {', '.join(known)}")
+        names += matching
     return names
 
 
 def _parser() -> argparse.ArgumentParser:
-    lines = [f"  {name:9} {module.TITLE}" for name, module in sections.ALL.items()]
+    lines = [f"  {name:19} {module.TITLE}" for name, module in sections.ALL.items()]
     parser = argparse.ArgumentParser(
         prog="bench/run",
-        description="Measures bytesplice and its peers side by side and writes docs/performance.md. "
-        "Builds and installs what it needs; as root it mounts file systems of its own.",
+        description="Measures bytesplice and its peers side by side and writes docs/performance.md, "
+        "docs/performance-edits.md and docs/performance-python.md, each if one of its sections was "
+        "measured. Builds and installs what it needs; as root it mounts file systems of its own.",
         epilog="\n".join(["sections:", *lines]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -107,14 +121,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=int, metavar="MIB", help="length of the file in MiB (1024)")
     parser.add_argument("--runs", type=int, metavar="N", help="runs of each contender (5)")
     parser.add_argument(
-        "--sections", metavar="A,B", help="only these; the report keeps what was measured of the others"
+        "--sections",
+        metavar="A,B",
+        help="only these, such as 'python-*'; the reports keep what was measured of the others",
     )
     parser.add_argument("--file-systems", metavar="A,B", help="only these of ext4,xfs,btrfs")
     parser.add_argument(
         "--directory", type=Path, help="where files and images lie, in a directory of its own (/var/tmp)"
     )
     parser.add_argument("--json", type=Path, metavar="DIR", help="where results are saved (bench/results)")
-    parser.add_argument("--report", type=Path, metavar="PATH", help="the document (docs/performance.md)")
+    parser.add_argument("--report", type=Path, metavar="PATH", help="the only document (docs/…)")
     parser.add_argument(
         "--report-only", action="store_true", help="measure nothing, write the report from saved results"
     )

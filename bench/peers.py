@@ -59,9 +59,9 @@ class Contenders:
         return Contender(
             name,
             lambda path: [*fixed, str(path), *rest],
-            ours=method == "bytesplice",
+            ours=method.startswith("bytesplice"),
             is_python=True,
-            recovers=method == "bytesplice",
+            recovers=method in ("bytesplice-auto", "bytesplice-helpers-safe"),
             most_runs=most_runs,
             checked=method not in UNCHANGED,
         )
@@ -83,13 +83,11 @@ class Contenders:
         """A new file and a rename."""
         return self.python("copy", "copy + fsync + rename" if sync else "copy + rename", sync)
 
-    def mutagen(self, sync: bool = False) -> list[Contender]:
+    def mutagen(self, sync: bool = False, most_runs: int | None = None) -> list[Contender]:
         """mutagen, if it is there."""
-        return (
-            [self.python("mutagen", "mutagen" + (" + fsync" if sync else ""), sync)]
-            if self._tools.has("mutagen")
-            else []
-        )
+        if not self._tools.has("mutagen"):
+            return []
+        return [self.python("mutagen", "mutagen" + (" + fsync" if sync else ""), sync, most_runs)]
 
     def editors(self) -> list[Contender]:
         """The programs of the system that can do it, as far as they are there."""

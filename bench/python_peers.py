@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 MEBIBYTE = 1 << 20
 HALF_A_PAGE = mmap.PAGESIZE // 2
@@ -101,6 +102,19 @@ def mutagen(path: str, edits: Edits, sync: bool) -> None:
     """`insert_bytes` and `delete_bytes` of mutagen."""
     from mutagen._util import delete_bytes, insert_bytes  # type: ignore[import-not-found]
 
+    _edit_object(path, edits, sync, insert_bytes, delete_bytes)
+
+
+def helpers(path: str, edits: Edits, sync: bool, **options: bool) -> None:
+    """The functions of the same names of bytesplice."""
+    from bytesplice import delete_bytes, insert_bytes
+
+    _edit_object(path, edits, sync, partial(insert_bytes, **options), partial(delete_bytes, **options))
+
+
+def _edit_object(
+    path: str, edits: Edits, sync: bool, insert_bytes: Callable[..., None], delete_bytes: Callable[..., None]
+) -> None:
     with open(path, "r+b") as file:
         for offset, removed, inserted in edits:
             if removed:
@@ -149,13 +163,14 @@ def copy(path: str, edits: Edits, sync: bool) -> None:
         _close(os.open(os.path.dirname(path), os.O_RDONLY), sync)
 
 
-def bytesplice(path: str, edits: Edits, sync: bool) -> None:
-    """Edits a map of bytesplice; closing it commits, which is always durable."""
+def bytesplice(path: str, edits: Edits, sync: bool, strategy: str = "auto") -> None:
+    """Edits a map of bytesplice and commits."""
     import bytesplice
 
     with open(path, "r+b") as file, bytesplice.mmap(file.fileno(), 0) as data:
         for offset, removed, inserted in edits:
             data[offset : offset + removed] = inserted
+        data.flush(strategy=strategy, durable=sync)
 
 
 def _copy_range(source: int, target: int, offset: int, end: int) -> None:
@@ -181,7 +196,10 @@ METHODS: dict[str, Callable[[str, Edits, bool], None]] = {
     "mutagen": mutagen,
     "whole": whole,
     "copy": copy,
-    "bytesplice": bytesplice,
+    "bytesplice-auto": bytesplice,
+    "bytesplice-direct": partial(bytesplice, strategy="direct"),
+    "bytesplice-helpers": helpers,
+    "bytesplice-helpers-safe": partial(helpers, safe=True),
 }
 
 
@@ -190,8 +208,10 @@ def main() -> None:
     method, path, edits_file = sys.argv[1:4]
     with open(edits_file) as file:
         edits = [(offset, removed, bytes.fromhex(inserted)) for offset, removed, inserted in json.load(file)]
-    if method in ("mutagen", "bytesplice"):
-        __import__("mutagen._util" if method == "mutagen" else method)
+    if method == "mutagen":
+        import mutagen._util  # noqa: F401
+    elif method.startswith("bytesplice"):
+        import bytesplice  # noqa: F401
     begin = time.perf_counter()
     METHODS[method](path, edits, "--sync" in sys.argv)
     print(json.dumps({"seconds": time.perf_counter() - begin}))

@@ -1,4 +1,4 @@
-"""docs/performance.md, its plots, and the same tables on the terminal."""
+"""The documents, their plots, and the same tables on the terminal."""
 
 import re
 from pathlib import Path

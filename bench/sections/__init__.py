@@ -1,4 +1,4 @@
-"""The sections, in the order of the report."""
+"""The sections, in the order of the reports."""
 
 from typing import Protocol
 
@@ -11,7 +11,11 @@ from bench.sections import (
     front,
     kills,
     lines,
-    random_edits,
+    python_edits,
+    python_helpers,
+    python_insert,
+    python_items,
+    python_transactions,
     scattered,
     scripts,
     search,
@@ -29,17 +33,30 @@ class Section(Protocol):
         """Measures."""
 
 
-ALL: dict[str, Section] = {
-    "front": front,
-    "durable": durable,
-    "aligned": aligned,
-    "scattered": scattered,
-    "random": random_edits,
-    "lines": lines,
-    "scripts": scripts,
-    "sparse": sparse,
-    "written": written,
-    "edits": edits,
-    "search": search,
-    "kills": kills,
+REPORTS: dict[str, dict[str, Section]] = {
+    "performance": {
+        "front": front,
+        "durable": durable,
+        "aligned": aligned,
+        "scattered": scattered,
+        "sparse": sparse,
+        "written": written,
+        "kills": kills,
+    },
+    "performance-edits": {
+        "lines": lines,
+        "scripts": scripts,
+        "edits": edits,
+        "search": search,
+    },
+    "performance-python": {
+        "python-insert": python_insert,
+        "python-helpers": python_helpers,
+        "python-edits": python_edits,
+        "python-items": python_items,
+        "python-transactions": python_transactions,
+    },
 }
+"""The documents, by the names of their files, and what is in each."""
+
+ALL = {name: section for report in REPORTS.values() for name, section in report.items()}

@@ -24,7 +24,7 @@ def run(bench: Bench, result: Result) -> None:
     runs = min(bench.runs, MOST_RUNS)
     rows: list[Row] = []
     for name, some in ((MANY, edits), (ONE, [INSERT])):
-        contender = bench.contenders(some).python("bytesplice", name)
+        contender = bench.contenders(some).python("bytesplice-auto", name, sync=True)
         rows += bench.measure(result, name, [contender], bench.place, bench.task(some), runs)
     few = edits[:MUTAGEN_COUNT]
     mutagen = f"mutagen, {MUTAGEN_COUNT} inserts, not synced"

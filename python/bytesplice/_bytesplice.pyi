@@ -263,20 +263,28 @@ class mmap:
         *,
         flags: int = ...,
         strategy: _Strategy = "auto",
+        durable: bool = True,
         progress: _Progress | None = None,
     ) -> None:
         """
         Write all edits to the file in one crash-safe pass.
 
         Without unsaved edits the stores to size bytes from offset on are written to the disk, as
-        by mmap. progress is called with the bytes done and the bytes to do; what it raises stops
-        the commit if the old contents can be kept.
+        by mmap. With durable=False a commit does not wait for the disk, and is not crash-safe.
+        progress is called with the bytes done and the bytes to do; what it raises stops the commit
+        if the old contents can be kept.
         """
 
-    def plan(self, *, strategy: _Strategy = "auto") -> _Plan:
+    def plan(self, *, strategy: _Strategy = "auto", durable: bool = True) -> _Plan:
         """Return what flush would do."""
 
-    def close(self, *, strategy: _Strategy = "auto", progress: _Progress | None = None) -> None:
+    def close(
+        self,
+        *,
+        strategy: _Strategy = "auto",
+        durable: bool = True,
+        progress: _Progress | None = None,
+    ) -> None:
         """
         Write all edits to the file and close the map.
 

@@ -44,9 +44,13 @@ impl How {
     ///
     /// # Errors
     /// As for [`strategy`]; `TypeError` for what cannot be called.
-    pub(crate) fn read(name: &str, progress: Option<Bound<'_, PyAny>>) -> PyResult<Self> {
+    pub(crate) fn read(
+        name: &str,
+        durable: bool,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
         let progress = callable(progress)?;
-        Ok(Self { strategy: strategy(name)?, durability: Durability::Synced, progress })
+        Ok(Self { strategy: strategy(name)?, durability: durability(durable), progress })
     }
 
     /// The same for a `SpliceFile`, which any strategy can commit.

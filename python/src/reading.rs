@@ -1,12 +1,19 @@
 //! Bytes of a window as new objects of Python.
 
+use std::mem::MaybeUninit;
+use std::{ptr, slice};
+
 use pyo3::exceptions::PyMemoryError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::errors::to_python;
 use crate::search::LONG as LARGE;
 use crate::window::Window;
+
+/// New memory is set to zero and read into by so many bytes at a time, while they are in the cache.
+const BLOCK: usize = 256 << 10;
 
 /// A length in bytes as a size in memory.
 pub(crate) fn in_memory(len: u64) -> PyResult<usize> {
@@ -27,6 +34,36 @@ pub(crate) fn read_bytes<'py>(
     })
 }
 
+/// New `bytes` with `len` bytes from `offset` on, filled by `fill`, which is given places in them and their offsets.
+pub(crate) fn read_range<'py>(
+    py: Python<'py>,
+    offset: u64,
+    len: u64,
+    mut fill: impl FnMut(&mut [u8], u64) -> bytesplice::Result<()> + Send,
+) -> PyResult<Bound<'py, PyBytes>> {
+    if len < LARGE {
+        return read_bytes(py, len, |buffer| fill(buffer, offset));
+    }
+    let len = in_memory(len)?;
+    // SAFETY: Python gives a new object with room for `len` bytes, or null with an exception. Nobody else knows it yet, and
+    // the room need not hold anything.
+    let (bytes, room) = unsafe {
+        let object = ffi::PyBytes_FromStringAndSize(ptr::null(), len as isize);
+        let bytes = Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked::<PyBytes>();
+        let room = ffi::PyBytes_AsString(object).cast::<MaybeUninit<u8>>();
+        (bytes, slice::from_raw_parts_mut(room, len))
+    };
+    py.detach(|| {
+        room.chunks_mut(BLOCK).zip((offset..).step_by(BLOCK)).try_for_each(|(block, at)| {
+            block.fill(MaybeUninit::new(0));
+            // SAFETY: all of the block was just written.
+            fill(unsafe { &mut *(ptr::from_mut(block) as *mut [u8]) }, at)
+        })
+    })
+    .map_err(to_python)?;
+    Ok(bytes)
+}
+
 /// `len` bytes of the window from `offset` on.
 pub(crate) fn bytes_of<'py>(
     py: Python<'py>,
@@ -36,7 +73,7 @@ pub(crate) fn bytes_of<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     match window.map() {
         Some(map) if len < LARGE => map.read_bytes(py, offset, len as usize),
-        _ => read_bytes(py, len, |buffer| window.read(buffer, offset)),
+        _ => read_range(py, offset, len, |buffer, at| window.read(buffer, at)),
     }
 }
 

@@ -1,12 +1,11 @@
 //! How a map is saved and closed.
 
-use bytesplice::CommitOptions;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustix::io::Errno;
 
-use crate::commit::{self, How, commit};
+use crate::commit::{How, commit};
 use crate::errors::{io_to_python, os_error, to_python};
 use crate::mmap::Mmap;
 use crate::plan::plan_to_python;
@@ -22,8 +21,10 @@ impl Mmap {
     /// strategy is "auto", "journaled", "snapshot", "extents" or "direct", the only one that is not crash-safe. progress is
     /// called now and then with the bytes done and the bytes to do. An exception that it raises, or Ctrl-C, stops the
     /// commit as long as the file can keep the old contents, and the edits stay in the map; later the commit is finished
-    /// first. The callback cannot use the map itself. flags is that of Python 3.15, for stores only: MS_ASYNC does not wait.
-    #[pyo3(signature = (offset=0, size=-1, /, *, flags=MS_SYNC, strategy="auto", progress=None))]
+    /// first. The callback cannot use the map itself. With durable=False a commit does not wait for the disk, and is not
+    /// crash-safe. flags is that of Python 3.15, for stores only: MS_ASYNC does not wait.
+    #[pyo3(signature = (offset=0, size=-1, /, *, flags=MS_SYNC, strategy="auto", durable=true, progress=None))]
+    #[expect(clippy::too_many_arguments, reason = "most of them are keywords")]
     fn flush(
         &self,
         py: Python<'_>,
@@ -31,9 +32,10 @@ impl Mmap {
         size: i64,
         flags: i32,
         strategy: &str,
+        durable: bool,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let how = How::read(strategy, progress)?;
+        let how = How::read(strategy, durable, progress)?;
         self.shared.with(py, |window| {
             let range = || {
                 let offset = u64::try_from(offset).ok()?;
@@ -73,14 +75,18 @@ impl Mmap {
 
     /// Return what flush would do, as a dictionary: the strategy, the reason for it, its costs, and under "costs" those of
     /// every other strategy, or why it cannot be had. Nothing is written.
-    #[pyo3(signature = (*, strategy="auto"))]
-    fn plan<'py>(&self, py: Python<'py>, strategy: &str) -> PyResult<Bound<'py, PyDict>> {
-        let strategy = commit::strategy(strategy)?;
+    #[pyo3(signature = (*, strategy="auto", durable=true))]
+    fn plan<'py>(
+        &self,
+        py: Python<'py>,
+        strategy: &str,
+        durable: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let options = How::read(strategy, durable, None)?.options();
         let plan = self.shared.with(py, |window| {
             if !self.shared.protection().commits() && window.is_unsaved() {
                 return Err(PyValueError::new_err("a copy-on-write map is never written"));
             }
-            let options = CommitOptions::new().strategy(strategy);
             window.tracked()?.file.plan_with(&options).map_err(to_python)
         })?;
         plan_to_python(py, &plan)
@@ -90,14 +96,15 @@ impl Mmap {
     ///
     /// If writing fails the exception says why, the map is closed and the edits are lost: call flush first where
     /// they must survive that. The same goes for Ctrl-C, and for what progress raises. The arguments are those of flush.
-    #[pyo3(signature = (*, strategy="auto", progress=None))]
+    #[pyo3(signature = (*, strategy="auto", durable=true, progress=None))]
     fn close(
         &self,
         py: Python<'_>,
         strategy: &str,
+        durable: bool,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let how = How::read(strategy, progress)?;
+        let how = How::read(strategy, durable, progress)?;
         let Some(mut window) = self.shared.take(py)? else {
             return Ok(());
         };
@@ -112,6 +119,6 @@ impl Mmap {
     /// Closes the map, and so commits, also after an exception, as `mmap` keeps its stores.
     #[pyo3(signature = (*_exception))]
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
-        self.close(py, "auto", None)
+        self.close(py, "auto", true, None)
     }
 }

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PySlice};
 use crate::content::is_integer;
 use crate::errors::{of_kind, to_python};
 use crate::offset::Offset;
-use crate::reading::{in_memory, read_bytes};
+use crate::reading::{in_memory, read_range};
 use crate::splice_file::PySpliceFile;
 
 /// The contents that SpliceFile.snapshot kept under a name, to be read.
@@ -86,7 +86,7 @@ pub(crate) fn read<'py>(
     len: u64,
     Offset(offset): Offset,
     size: Option<Offset>,
-    fill: impl FnOnce(&mut [u8], u64) -> Result<(), Error> + Send,
+    fill: impl FnMut(&mut [u8], u64) -> Result<(), Error> + Send,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let rest = len.checked_sub(offset);
     let size = size.map_or(rest, |Offset(size)| rest.filter(|&rest| size <= rest).map(|_| size));
@@ -96,7 +96,7 @@ pub(crate) fn read<'py>(
         );
         return Err(of_kind("RangeError", message));
     };
-    read_bytes(py, size, |buffer| fill(buffer, offset))
+    read_range(py, offset, size, fill)
 }
 
 /// What stands between brackets: as for `bytes`, but without a step.
@@ -133,7 +133,7 @@ impl<'py> Index<'py> {
         self,
         py: Python<'py>,
         len: u64,
-        fill: impl FnOnce(&mut [u8], u64) -> Result<(), Error> + Send,
+        mut fill: impl FnMut(&mut [u8], u64) -> Result<(), Error> + Send,
     ) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Self::Item(index) => {
@@ -154,9 +154,7 @@ impl<'py> Index<'py> {
                         "slices of a file have no step: take a slice of the bytes that were read",
                     ));
                 }
-                let bytes =
-                    read_bytes(py, slicelength as u64, |buffer| fill(buffer, start as u64))?;
-                Ok(bytes.into_any())
+                read_range(py, start as u64, slicelength as u64, fill).map(Bound::into_any)
             }
         }
     }

@@ -1,4 +1,4 @@
-"""A thousand small edits, as a program makes them one after the other."""
+"""A thousand small edits, as a program in Python makes them one after the other."""
 
 from random import Random
 
@@ -8,7 +8,7 @@ from bench.contents import MEBIBYTE, Edit
 from bench.results import Bar, Chart, Result, Row, Target
 from bench.tables import cost_table, seconds
 
-TITLE = "1,000 random edits of 4 bytes in 64 MiB"
+TITLE = "Python: 1,000 random edits in 64 MiB"
 COUNT = 1000
 FEW = 50
 SIZE = 64 * MEBIBYTE
@@ -19,7 +19,8 @@ RESIZE = "mmap.resize + move, one map"
 def run(bench: Bench, result: Result) -> None:
     """Those that are quick make all edits; those that move the tail each time and open the file anew make a few."""
     result.paragraphs.append(
-        "Inserts and removals in turn, from Python. Ours is committed crash-safe and waits for the disk; of the others "
+        "Insertions, removals and replacements by bytes of another length, in turn. Ours is committed "
+        "crash-safe and waits for the disk; of the others "
         f"only the recipe does (its `flush` after every edit). The recipe and mutagen made {FEW} edits; the time for "
         f"{COUNT:,} is theirs times {COUNT // FEW}."
     )
@@ -27,7 +28,7 @@ def run(bench: Bench, result: Result) -> None:
     make, few = bench.contenders(edits), edits[:FEW]
     everything = [make.python("resize", RESIZE), make.python("whole", "whole file in a bytearray")]
     if bench.tools.has("bytesplice for Python"):
-        everything.insert(0, make.python("bytesplice", OURS))
+        everything.insert(0, make.python("bytesplice-auto", OURS, sync=True))
     rows = bench.measure(result, f"{COUNT} edits", everything, bench.place, bench.task(edits, SIZE))
     make = bench.contenders(few)
     some: list[Contender] = [make.python("recipe", f"mmap.move recipe, {FEW} edits")]
@@ -49,11 +50,8 @@ def run(bench: Bench, result: Result) -> None:
 
 def _edits(count: int) -> list[Edit]:
     random = Random(3)
-    edits = []
-    for index in range(count):
-        offset = random.randrange(SIZE - 8)
-        edits.append(Edit(offset, 4, b"") if index % 2 else Edit(offset, 0, b"abcd"))
-    return edits
+    kinds = ((0, b"abcd"), (4, b""), (4, b"other bytes"), (11, b"less"))
+    return [Edit(random.randrange(SIZE - 4096), *kinds[index % len(kinds)]) for index in range(count)]
 
 
 def _bar(row: Row, factor: float) -> Bar | None:
