@@ -63,7 +63,7 @@ def statements() -> None:
                 "i": 5000,
                 "sixteen": b"x" * 16,
                 "page": b"x" * 4096,
-                "million": b"needle" + bytes(MEBIBYTE - 6),
+                "million": b"needle" + bytes(2000) + b"\n" + bytes(MEBIBYTE - 2007),
             }
             for name, module in (("bytesplice", bytesplice), ("mmap", mmap))
         }

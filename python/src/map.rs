@@ -13,6 +13,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rustix::io::Errno;
 
+use crate::reading::Room;
+
 /// What stores to a map do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stores {
@@ -69,10 +71,16 @@ impl Map {
 
     /// Fills `buffer` from `offset` on. They lie inside the map.
     pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) {
-        let start = self.place(offset, buffer.len());
-        // SAFETY: `place` has checked that these bytes lie inside the map; the buffer is memory of its own.
+        // SAFETY: bytes are bytes that may also hold nothing, and `read_into` writes nothing but bytes.
+        self.read_into(unsafe { &mut *(std::ptr::from_mut(buffer) as *mut Room) }, offset);
+    }
+
+    /// The same where nothing was yet.
+    pub(crate) fn read_into(&self, room: &mut Room, offset: u64) {
+        let start = self.place(offset, room.len());
+        // SAFETY: `place` has checked that these bytes lie inside the map; the room is memory of its own.
         unsafe {
-            self.as_ptr().add(start).copy_to_nonoverlapping(buffer.as_mut_ptr(), buffer.len());
+            self.as_ptr().add(start).copy_to_nonoverlapping(room.as_mut_ptr().cast(), room.len());
         }
     }
 

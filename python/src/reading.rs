@@ -34,6 +34,9 @@ pub(crate) fn read_bytes<'py>(
     })
 }
 
+/// Where the bytes of a new object go: memory that holds nothing yet.
+pub(crate) type Room = [MaybeUninit<u8>];
+
 /// New `bytes` with `len` bytes from `offset` on, filled by `fill`, which is given places in them and their offsets.
 pub(crate) fn read_range<'py>(
     py: Python<'py>,
@@ -44,6 +47,26 @@ pub(crate) fn read_range<'py>(
     if len < LARGE {
         return read_bytes(py, len, |buffer| fill(buffer, offset));
     }
+    let fill = |room: &mut Room| {
+        room.chunks_mut(BLOCK).zip((offset..).step_by(BLOCK)).try_for_each(|(block, at)| {
+            block.fill(MaybeUninit::new(0));
+            // SAFETY: all of the block was just written.
+            fill(unsafe { &mut *(ptr::from_mut(block) as *mut [u8]) }, at)
+        })
+    };
+    // SAFETY: every block is set to zero.
+    unsafe { long_bytes(py, len, fill) }
+}
+
+/// New `bytes` of `len` bytes, filled by `fill` without holding up other threads.
+///
+/// # Safety
+/// Unless it fails, `fill` writes every byte.
+unsafe fn long_bytes<'py>(
+    py: Python<'py>,
+    len: u64,
+    fill: impl FnOnce(&mut Room) -> bytesplice::Result<()> + Send,
+) -> PyResult<Bound<'py, PyBytes>> {
     let len = in_memory(len)?;
     // SAFETY: Python gives a new object with room for `len` bytes, or null with an exception. Nobody else knows it yet, and
     // the room need not hold anything.
@@ -53,14 +76,7 @@ pub(crate) fn read_range<'py>(
         let room = ffi::PyBytes_AsString(object).cast::<MaybeUninit<u8>>();
         (bytes, slice::from_raw_parts_mut(room, len))
     };
-    py.detach(|| {
-        room.chunks_mut(BLOCK).zip((offset..).step_by(BLOCK)).try_for_each(|(block, at)| {
-            block.fill(MaybeUninit::new(0));
-            // SAFETY: all of the block was just written.
-            fill(unsafe { &mut *(ptr::from_mut(block) as *mut [u8]) }, at)
-        })
-    })
-    .map_err(to_python)?;
+    py.detach(|| fill(room)).map_err(to_python)?;
     Ok(bytes)
 }
 
@@ -73,7 +89,14 @@ pub(crate) fn bytes_of<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     match window.map() {
         Some(map) if len < LARGE => map.read_bytes(py, offset, len as usize),
-        _ => read_range(py, offset, len, |buffer, at| window.read(buffer, at)),
+        // SAFETY: a map fills all of the room.
+        Some(map) => unsafe {
+            long_bytes(py, len, |room| {
+                map.read_into(room, offset);
+                Ok(())
+            })
+        },
+        None => read_range(py, offset, len, |buffer, at| window.read(buffer, at)),
     }
 }
 

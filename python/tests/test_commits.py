@@ -47,6 +47,14 @@ def test_strategies(data: Path, strategy: str, how: str) -> None:
     assert data.stat().st_ino == inode
 
 
+@pytest.mark.parametrize("how", ["flush", "close"])
+def test_without_waiting_for_the_disk(data: Path, how: str) -> None:
+    with opened(data) as mapped:
+        mapped.insert(4, b"new")
+        getattr(mapped, how)(durable=False)
+        assert data.read_bytes() == CONTENTS[:4] + b"new" + CONTENTS[4:]
+
+
 @pytest.mark.parametrize(
     ("strategy", "text"),
     [("replace", "another inode"), ("fast", 'there is no strategy "fast"'), ("", "no strategy")],
@@ -235,6 +243,8 @@ def test_plans(long: Path) -> None:
         assert "unavailable" not in costs["journaled"]
         for cost in costs.values():
             assert "unavailable" in cost or cost["bytes_to_write"] <= len(LONG) + 3
+        assert mapped.plan(strategy="direct")["fsyncs"] == 1
+        assert mapped.plan(strategy="direct", durable=False)["fsyncs"] == 0
         plan = mapped.plan(strategy="direct")
         assert (plan["strategy"], plan["reason"]) == ("direct", "it was asked for")
         assert long.read_bytes() == LONG

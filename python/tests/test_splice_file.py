@@ -99,6 +99,21 @@ def test_large_buffers_are_copied_in_parts(file: SpliceFile) -> None:
         file.append(memoryview(bytes(4 << 20))[::2])
 
 
+def test_long_reads(data: Path) -> None:
+    data.write_bytes(LONG)
+    with bytesplice.open(data) as file, data.open("rb") as plain:
+        file.insert(1 << 20, b"new")
+        file.snapshot("then")
+        expected = LONG[: 1 << 20] + b"new" + LONG[1 << 20 :]
+        mapped = bytesplice.mmap(plain.fileno(), 0, access=bytesplice.ACCESS_READ)
+        for start, stop in ((0, len(LONG)), (5, (1 << 20) + 1), (7, (64 << 10) + 7), (3, 262_147)):
+            assert file.read(start, stop - start) == file[start:stop] == expected[start:stop]
+            assert file.view("then").read(start, stop - start) == expected[start:stop]
+            assert mapped[start:stop] == LONG[start:stop]
+        mapped.close()
+        file.discard()
+
+
 def test_bytes_of_other_files(file: SpliceFile, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(b"0123456789")
