@@ -1,4 +1,4 @@
-"""docs/recipes.md, run as it stands: its files are saved, and its commands print what the page says."""
+"""docs/recipes.md, run as it stands: files are saved, and commands print what the page says."""
 
 import os
 import re
