@@ -12,7 +12,17 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = Path(__file__).resolve().parent / ".venv"
 MATURIN = "maturin==1.16.0"
 MUTAGEN = "mutagen==1.48.1"
-PACKAGES = {"sed": "sed", "perl": "perl", "bbe": "bbe", "tweak": "tweak", "xdelta3": "xdelta3", "bsdiff": "bsdiff"}
+FORMAT_PACKAGES = ("safetensors==0.8.0", "numpy==2.4.6", "imageio-ffmpeg==0.8.1")
+PACKAGES = {
+    "sed": "sed",
+    "perl": "perl",
+    "bbe": "bbe",
+    "tweak": "tweak",
+    "xdelta3": "xdelta3",
+    "bsdiff": "bsdiff",
+    "bchunk": "bchunk",
+    "objcopy": "binutils",
+}
 FORMATS = {"ext4": "e2fsprogs", "xfs": "xfsprogs", "btrfs": "btrfs-progs"}
 
 
@@ -52,7 +62,10 @@ def install() -> Tools:
         _note_ropes(tools)
     _install_packages(tools)
     _install_ours(tools)
-    _install_mutagen(tools)
+    for package in (MUTAGEN, *FORMAT_PACKAGES):
+        _install_peer(tools, package)
+    if tools.has("imageio-ffmpeg"):
+        _link_ffmpeg(tools)
     for name in PACKAGES:
         if shutil.which(name):
             tools.versions[name] = _version(name)
@@ -97,12 +110,21 @@ def _install_ours(tools: Tools) -> None:
         tools.absent["bytesplice for Python"] = _reason(error)
 
 
-def _install_mutagen(tools: Tools) -> None:
+def _install_peer(tools: Tools, package: str) -> None:
+    name, _, version = package.partition("==")
     try:
-        _pip(MUTAGEN)
-        tools.versions["mutagen"] = MUTAGEN.partition("==")[2]
+        _pip(package)
+        tools.versions[name] = version
     except subprocess.CalledProcessError as error:
-        tools.absent["mutagen"] = _reason(error)
+        tools.absent[name] = _reason(error)
+
+
+def _link_ffmpeg(tools: Tools) -> None:
+    """The package keeps the program under a name of its own."""
+    program = _output([str(tools.python), "-c", "import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())"])
+    link = tools.python.with_name("ffmpeg")
+    link.unlink(missing_ok=True)
+    link.symlink_to(program)
 
 
 def _install_packages(tools: Tools) -> None:
@@ -127,7 +149,7 @@ def _install_packages(tools: Tools) -> None:
 
 def _version(name: str) -> str:
     """The first thing that looks like a version, or what the package manager knows."""
-    if name in ("tweak", "xdelta3", "bsdiff"):
+    if name in ("tweak", "xdelta3", "bsdiff", "bchunk"):
         return _output(["dpkg-query", "-W", "-f", "${Version}", name]) or "unknown"
     found = re.search(r"\d+\.\d+(\.\d+)?", _output([name, "--version"]))
     return found[0] if found else "unknown"

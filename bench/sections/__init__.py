@@ -8,6 +8,7 @@ from bench.sections import (
     aligned,
     durable,
     edits,
+    formats,
     front,
     kills,
     lines,
@@ -16,6 +17,7 @@ from bench.sections import (
     python_insert,
     python_items,
     python_transactions,
+    recipes,
     scattered,
     scripts,
     search,
@@ -55,6 +57,10 @@ REPORTS: dict[str, dict[str, Section]] = {
         "python-edits": python_edits,
         "python-items": python_items,
         "python-transactions": python_transactions,
+    },
+    "performance-recipes": {
+        "recipes": recipes,
+        "formats": formats,
     },
 }
 """The documents, by the names of their files, and what is in each."""
