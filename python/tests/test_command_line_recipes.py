@@ -10,7 +10,8 @@ from typing import NamedTuple
 import imageio_ffmpeg
 import pytest
 
-PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "recipes.md").read_text()
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 
 
@@ -68,3 +69,14 @@ def test_sessions_are_found() -> None:
     ]
     assert len(recipes()) > 15
     assert inside == [command for command in commands if "huge" not in command]
+
+
+def test_figures_are_those_of_the_benchmark() -> None:
+    def rows(page: str) -> list[list[str]]:
+        lines = [line for line in page.splitlines() if line.startswith("| ")]
+        return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)] for line in lines]
+
+    measured = rows((DOCS / "performance-recipes.md").read_text())
+    figures = rows(PAGE)[2:]
+    assert len(figures) > 12
+    assert [row for row in figures if row not in measured] == []
