@@ -9,6 +9,9 @@ use serde::Deserialize;
 
 use super::{Offsets, OldBytes, ScriptContent, ScriptEdit, ScriptHeader, ScriptProblem};
 
+const NO_HEADER: &str =
+    "this is no header: the first line of a script is such as {\"bytesplice\":1}";
+
 /// A header as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,20 +27,25 @@ struct HeaderLine {
 
 /// An edit as it is written: one verb, one kind of bytes.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an edit such as {\"remove\":[4,8]}")]
 struct EditLine {
     insert: Option<u64>,
-    remove: Option<(u64, u64)>,
-    replace: Option<(u64, u64)>,
+    remove: Option<RangeLine>,
+    replace: Option<RangeLine>,
     text: Option<String>,
     hex: Option<String>,
     base64: Option<String>,
     fill: Option<(u8, u64)>,
     from: Option<String>,
-    range: Option<(u64, u64)>,
-    copy: Option<(u64, u64)>,
+    range: Option<RangeLine>,
+    copy: Option<RangeLine>,
     old: Option<OldLine>,
 }
+
+/// A range as it is written.
+#[derive(Deserialize)]
+#[serde(expecting = "a range such as [4,8]")]
+struct RangeLine(u64, u64);
 
 /// Old bytes as they are written: one kind.
 #[derive(Deserialize)]
@@ -71,12 +79,13 @@ pub(super) fn parse_header(line: &[u8]) -> Outcome<ScriptHeader> {
     struct AnyVersion {
         bytesplice: Option<u64>,
     }
-    match from_json::<AnyVersion>(line)?.bytesplice {
-        None => {
-            return syntax(
-                "this is no header: the first line of a script is such as {\"bytesplice\":1}",
-            );
-        }
+    let header = match from_json::<AnyVersion>(line) {
+        // What is wrong with it as JSON does not matter in a file that is no script.
+        Err(_) if !line.trim_ascii_start().starts_with(b"{") => return syntax(NO_HEADER),
+        header => header?,
+    };
+    match header.bytesplice {
+        None => return syntax(NO_HEADER),
         Some(1) => {}
         Some(found) => return Err(ScriptProblem::Version { found }),
     }
@@ -159,7 +168,7 @@ fn parse_old(old: OldLine, range: &Range<u64>) -> Outcome<OldBytes> {
     Ok(OldBytes::Bytes(bytes))
 }
 
-fn half_open((start, end): (u64, u64)) -> Outcome<Range<u64>> {
+fn half_open(RangeLine(start, end): RangeLine) -> Outcome<Range<u64>> {
     if start <= end {
         Ok(start..end)
     } else {
