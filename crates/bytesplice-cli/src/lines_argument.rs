@@ -7,6 +7,7 @@ use std::path::Path;
 use bytesplice::{Error, SpliceFile};
 
 use crate::failure::Failure;
+use crate::range_argument::dotted;
 use crate::size;
 
 /// Lines `A..B` as written, kept from 0 on and half-open.
@@ -38,6 +39,9 @@ impl LinesArgument {
             let behind = start.checked_add(size::parse(count)?);
             let too_large = || format!("`{text}` is too large: numbers go up to 2^64 - 1");
             return Ok(Self { first: start, behind: Some(behind.ok_or_else(too_large)?) });
+        }
+        if let Some(range) = dotted(text) {
+            return Err(format!("`{text}` is not a range: write {range}"));
         }
         number(text, text)?;
         Err(format!("`{text}` is one number, a range is wanted: write {text}+1 for that line"))
@@ -104,6 +108,7 @@ mod tests {
         for (text, reason) in [
             ("", "a number is missing"),
             ("5", "write 5+1 for that line"),
+            ("1-5", "write 1..5"),
             ("0..5", "counted from 1"),
             ("0+5", "counted from 1"),
             ("..0", "counted from 1"),

@@ -105,7 +105,12 @@ impl RangeArgument {
                 "`{text}` is an offset, a range is wanted: write {text}+1 for one byte, {text}.. to the end"
             )),
             Err(_) if text.is_empty() => Err("a range is missing, such as 4..8 or 4+4".into()),
-            Err(reason) => Err(format!("{reason}; a range is written such as 4..8, 4.. or 4+4")),
+            Err(reason) => Err(match dotted(text) {
+                Some(range) => {
+                    format!("`{text}` is not a range: write {range}, up to and without its end")
+                }
+                None => format!("{reason}; a range is written such as 4..8, 4.. or 4+4"),
+            }),
         }
     }
 
@@ -161,6 +166,13 @@ impl RangeArgument {
         }
         Ok(start..end)
     }
+}
+
+/// What was meant by `4-8` and `4:8`, as other programs write ranges.
+pub fn dotted(text: &str) -> Option<String> {
+    let (start, end) = text.split_once(['-', ':'])?;
+    let are_numbers = size::parse(start).is_ok() && size::parse(end).is_ok();
+    are_numbers.then(|| format!("{start}..{end}"))
 }
 
 impl fmt::Display for Bound {
@@ -221,6 +233,9 @@ mod tests {
             ("-0", "write `end`"),
             ("-0..", "write `end`"),
             ("..-0", "write `end`"),
+            ("4-8", "write 4..8, up to and without its end"),
+            ("0x4:8KiB", "write 0x4..8KiB"),
+            ("4-8x", "unknown unit"),
             ("3..=5", "write 3..6"),
             ("3..=-2", "write 3..end-1"),
             ("3..=-1", "write 3.."),
@@ -250,7 +265,6 @@ mod tests {
             ("End..", "is not a number"),
             ("end5..", "write `end` or `end-NUMBER`"),
             ("--5..", "is not a number"),
-            ("4-8", "unknown unit"),
             ("18446744073709551616..", "is too large"),
             ("18446744073709551615+1", "is too large"),
         ] {

@@ -12,12 +12,31 @@ pub fn message(error: &Error, arguments: impl Iterator<Item = String>) -> String
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             "a command is missing".into()
         }
-        _ => missing_arguments(error)
+        _ => command_elsewhere(error)
+            .or_else(|| missing_arguments(error))
             .or_else(|| unknown_option(error))
             .or_else(|| spaced_range(error))
             .unwrap_or_else(|| in_one_line(&error.render().to_string())),
     };
     format!("{problem} (see `{} --help`)", command(error, arguments))
+}
+
+/// What a command is called here that has another name elsewhere.
+fn command_elsewhere(error: &Error) -> Option<String> {
+    let name = text(error, ContextKind::InvalidSubcommand)?;
+    let here = match name {
+        "delete" | "del" | "rm" => "remove",
+        "cut" => "remove --save",
+        "prepend" => "insert FILE 0",
+        "overwrite" | "patch" => "replace",
+        "sed" | "substitute" => "replace-all",
+        "extract" | "cat" | "dump" => "read",
+        "hexdump" | "xxd" => "show",
+        "grep" | "search" => "find",
+        "undo" | "revert" => "apply FILE SCRIPT, with what --undo-script wrote",
+        _ => return None,
+    };
+    Some(format!("there is no command `{name}`: see {here}"))
 }
 
 /// The arguments that are missing, in the order in which they are written.

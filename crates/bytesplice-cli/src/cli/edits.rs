@@ -119,7 +119,7 @@ pub struct EditOptions {
     /// Do not wait for the disk: a power cut may then leave neither old nor new contents
     #[arg(long)]
     pub no_sync: bool,
-    /// Write a script that takes the change back to a new file, on disk before the commit
+    /// Write to a new file, before the commit, the script that takes the change back: see `apply`
     #[arg(long, value_name = "PATH")]
     pub undo_script: Option<OsString>,
     /// Keep the old file beside it, under its name and SUFFIX (default ~): shared blocks where the file system can, else a

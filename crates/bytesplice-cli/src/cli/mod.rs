@@ -67,7 +67,8 @@ finished, with exit code 0; a second Ctrl-C leaves the rest to recovery, with 8.
 Examples
   bytesplice remove data 4..8
   bytesplice insert data 4 --text AAAA
-  bytesplice replace data 10..20 --from other.bin
+  bytesplice replace data 10..20 --from other.bin --undo-script undo
+  bytesplice apply data undo
   bytesplice show data -1KiB..
   bytesplice replace-all data old.example.org new.example.org";
 
