@@ -1,0 +1,80 @@
+use super::{Origin, Part, Runs};
+use crate::Prices;
+
+/// What a plan costs. Bytes are counted once, whatever has to be sent again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Bytes sent by the client.
+    pub bytes_up: u64,
+    /// Bytes fetched by the client, to be sent again.
+    pub bytes_down: u64,
+    /// Bytes that the store copies.
+    pub bytes_copied: u64,
+    /// Requests of the commit, without the one that looked at the object before.
+    pub requests: Requests,
+    /// Estimate in US dollars, by the prices of the profile: requests, and what is fetched as if it left to the internet.
+    pub price: f64,
+}
+
+/// Requests by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// PutObject.
+    pub puts: u64,
+    /// CreateMultipartUpload.
+    pub creates: u64,
+    /// UploadPart.
+    pub uploads: u64,
+    /// UploadPartCopy.
+    pub copies: u64,
+    /// GetObject of a range.
+    pub gets: u64,
+    /// CompleteMultipartUpload.
+    pub completes: u64,
+}
+
+impl Requests {
+    /// All of them.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.writes() + self.gets
+    }
+
+    /// Those that are charged as writes.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        self.puts + self.creates + self.uploads + self.copies + self.completes
+    }
+}
+
+impl Cost {
+    pub(super) fn new(runs: &Runs, parts: &[Part], single_put: bool, prices: &Prices) -> Self {
+        let mut requests = Requests::default();
+        let (mut bytes_up, mut bytes_down, mut bytes_copied) = (0, 0, 0);
+        for part in parts {
+            if part.origin != Origin::New {
+                requests.copies += 1;
+                bytes_copied += part.len;
+                continue;
+            }
+            requests.uploads += 1;
+            bytes_up += part.len;
+            for segment in runs.within(part.offset..part.end()) {
+                if segment.origin != Origin::New {
+                    requests.gets += 1;
+                    bytes_down += segment.len;
+                }
+            }
+        }
+        if single_put {
+            requests.puts = std::mem::take(&mut requests.uploads);
+        } else {
+            (requests.creates, requests.completes) = (1, 1);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+        let price = requests.writes() as f64 * prices.thousand_writes / 1e3
+            + requests.gets as f64 * prices.thousand_reads / 1e3
+            + bytes_down as f64 * prices.gigabyte_out / 1e9;
+        Self { bytes_up, bytes_down, bytes_copied, requests, price }
+    }
+}

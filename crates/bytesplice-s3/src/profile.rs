@@ -1,0 +1,86 @@
+/// What a store allows, and what it costs. Lengths are in bytes.
+///
+/// ```
+/// use bytesplice_s3::Profile;
+/// let small_bodies = Profile { preferred_upload: 16 << 20, ..Profile::AWS };
+/// assert_eq!(small_bodies.smallest_part, 5 << 20);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// Every part but the last has at least this length.
+    pub smallest_part: u64,
+    /// No part is longer; at least three times the smallest one.
+    pub largest_part: u64,
+    /// A part that is sent is no longer, as long as the number of parts allows: it is held in memory, and sent again
+    /// when the connection breaks. Between three times the smallest part and the largest.
+    pub preferred_upload: u64,
+    /// Most parts of an upload.
+    pub most_parts: u64,
+    /// Longest object.
+    pub largest_object: u64,
+    /// Whether all parts but the last must be of one length.
+    pub equal_parts: bool,
+    /// What is asked for requests and traffic.
+    pub prices: Prices,
+}
+
+/// Prices in US dollars, for an estimate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prices {
+    /// For 1,000 requests that write or list (PUT, COPY, POST, LIST).
+    pub thousand_writes: f64,
+    /// For 1,000 requests that read (GET, HEAD).
+    pub thousand_reads: f64,
+    /// For 10^9 bytes that leave the store to the internet.
+    pub gigabyte_out: f64,
+}
+
+impl Profile {
+    /// Amazon S3: parts of 5 MiB to 5 GiB, 10,000 of them, and so 48.8 TiB (5 TiB until December 2025).
+    ///
+    /// Prices are those of S3 Standard in us-east-1, the first 10 TB a month to the internet. Within a region traffic is
+    /// free. Limits: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
+    pub const AWS: Self = Self {
+        smallest_part: 5 << 20,
+        largest_part: 5 << 30,
+        preferred_upload: 64 << 20,
+        most_parts: 10_000,
+        largest_object: 10_000 * (5 << 30),
+        equal_parts: false,
+        prices: Prices { thousand_writes: 0.005, thousand_reads: 0.0004, gigabyte_out: 0.09 },
+    };
+
+    /// Other stores with the rules of Amazon S3 as they were: objects of 5 TiB at most. Nothing is known of prices.
+    pub const COMPATIBLE: Self = Self {
+        largest_object: 5 << 40,
+        prices: Prices { thousand_writes: 0.0, thousand_reads: 0.0, gigabyte_out: 0.0 },
+        ..Self::AWS
+    };
+
+    /// Stores that want all parts but the last of one length, such as Cloudflare R2 (whose prices these are: traffic is
+    /// free). An edit then costs about one such part, and from 48.8 GiB on more, as parts must grow with the object.
+    pub const EQUAL_PARTS: Self = Self {
+        equal_parts: true,
+        prices: Prices { thousand_writes: 0.0045, thousand_reads: 0.00036, gigabyte_out: 0.0 },
+        ..Self::COMPATIBLE
+    };
+
+    /// The rule that these numbers break, if any.
+    pub(crate) fn broken_rule(&self) -> Option<&'static str> {
+        if self.smallest_part == 0 || self.most_parts == 0 {
+            Some("the smallest part and the number of parts must not be 0")
+        } else if self.largest_part / 3 < self.smallest_part {
+            Some("the largest part must be at least three times as long as the smallest one")
+        } else if self.preferred_upload / 3 < self.smallest_part
+            || self.preferred_upload > self.largest_part
+        {
+            Some(
+                "the preferred upload must lie between three times the smallest part and the largest part",
+            )
+        } else if self.most_parts > 10_000 {
+            Some("part numbers end at 10,000")
+        } else {
+            None
+        }
+    }
+}
