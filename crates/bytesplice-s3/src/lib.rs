@@ -24,8 +24,27 @@
 
 #![warn(missing_docs)]
 
+mod client;
+mod commit;
+mod completion;
+mod credentials;
+mod error;
+mod leftover;
+mod name;
 mod plan;
 mod profile;
+mod retry;
+mod settings;
+mod store;
 
+pub use client::{Addressing, Client};
+pub use commit::{CommitOptions, ReadNew, commit};
+pub use credentials::Credentials;
+pub use error::{Error, ObjectState, Operation, Result};
+pub use leftover::recover;
+pub use name::ObjectName;
 pub use plan::{Cost, Origin, Part, Piece, Plan, PlanError, Requests, Segment};
 pub use profile::{Prices, Profile};
+pub use retry::Retry;
+pub use settings::Settings;
+pub use store::{Condition, Head, LeftoverUpload, Store, Upload, UploadedPart};

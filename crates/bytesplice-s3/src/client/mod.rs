@@ -1,0 +1,293 @@
+//! A store over HTTP.
+//!
+//! Requests are signed as presigned URLs (AWS Signature Version 4, by rusty-s3) together with all headers that matter, and sent by
+//! ureq. Whatever reads or writes parts of an object carries its ETag.
+
+mod attributes;
+mod request;
+mod uploads;
+mod xml;
+
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use rusty_s3::{Bucket, Method, UrlStyle};
+use ureq::Agent;
+use url::Url;
+
+use crate::{
+    Condition, Credentials, Error, Head, LeftoverUpload, ObjectName, Operation, Result, Retry,
+    Settings, Store, Upload, UploadedPart,
+};
+use request::Draft;
+
+/// One object of a store over HTTP or HTTPS. Cheap requests to it share connections; it can be used by many threads.
+///
+/// ```no_run
+/// use bytesplice_s3::{Client, ObjectName, Settings, Store};
+/// let name: ObjectName = "s3://bucket/key".parse()?;
+/// let client = Client::new(name, &Settings::from_environment(None)?)?;
+/// println!("{} bytes", client.head()?.len);
+/// # Ok::<(), bytesplice_s3::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Client {
+    name: ObjectName,
+    bucket: Bucket,
+    credentials: rusty_s3::Credentials,
+    retry: Retry,
+    agent: Agent,
+}
+
+/// How a bucket's name goes into a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Addressing {
+    /// In the host for Amazon's own endpoints (but for buckets with a dot, which no certificate fits), in the path elsewhere.
+    #[default]
+    Automatic,
+    /// `https://endpoint/bucket/key`.
+    Path,
+    /// `https://bucket.endpoint/key`.
+    VirtualHost,
+}
+
+impl Client {
+    /// A client for one object. No request is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`].
+    pub fn new(name: ObjectName, settings: &Settings) -> Result<Self> {
+        let own = format!("https://s3.{}.amazonaws.com", settings.region);
+        let endpoint = settings.endpoint.as_ref().unwrap_or(&own);
+        let refused = |why: String| Error::Endpoint { endpoint: endpoint.clone(), why };
+        let url: Url =
+            endpoint.parse().map_err(|error: url::ParseError| refused(error.to_string()))?;
+        let is_amazon = url.host_str().is_some_and(|host| host.ends_with(".amazonaws.com"));
+        let style = match settings.addressing {
+            Addressing::Path => UrlStyle::Path,
+            Addressing::VirtualHost => UrlStyle::VirtualHost,
+            Addressing::Automatic if is_amazon && !name.bucket().contains('.') => {
+                UrlStyle::VirtualHost
+            }
+            Addressing::Automatic => UrlStyle::Path,
+        };
+        let bucket = Bucket::new(url, style, name.bucket().to_owned(), settings.region.clone())
+            .map_err(|error| refused(error.to_string()))?;
+        let Credentials { key, secret, token } = settings.credentials.clone();
+        let credentials = match token {
+            Some(token) => rusty_s3::Credentials::new_with_token(key, secret, token),
+            None => rusty_s3::Credentials::new(key, secret),
+        };
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            // A signature is good for one host only.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(Duration::from_secs(10).min(settings.timeout)))
+            .timeout_per_read(Some(settings.timeout))
+            .timeout_per_write(Some(settings.timeout))
+            .max_idle_connections_per_host(64)
+            .build()
+            .new_agent();
+        Ok(Self { name, bucket, credentials, retry: settings.retry.clone(), agent })
+    }
+
+    /// The tags of the object, as a header wants them.
+    fn tags(&self) -> Result<String> {
+        let draft = Draft::new(Operation::GetTags, Method::Get).query("tagging", "");
+        let answer = self.send(&draft)?;
+        let document = self.document(&draft, answer.text())?;
+        let mut tags = url::form_urlencoded::Serializer::new(String::new());
+        for set in xml::children(document.root_element(), "TagSet") {
+            for tag in xml::children(set, "Tag") {
+                let text = |name| xml::text(tag, name).unwrap_or("");
+                tags.append_pair(text("Key"), text("Value"));
+            }
+        }
+        Ok(tags.finish())
+    }
+
+    /// Adds what makes a new object like `like`.
+    fn with_attributes<'a>(
+        &self,
+        mut draft: Draft<'a>,
+        like: Option<&'a Head>,
+    ) -> Result<Draft<'a>> {
+        let Some(head) = like else { return Ok(draft) };
+        for (name, value) in &head.attributes {
+            draft = draft.header(name, value);
+        }
+        if head.tags > 0 {
+            draft = draft.header("x-amz-tagging", self.tags()?);
+        }
+        Ok(draft)
+    }
+
+    fn document<'a>(&self, draft: &Draft<'_>, text: &'a str) -> Result<roxmltree::Document<'a>> {
+        roxmltree::Document::parse(text.trim())
+            .map_err(|error| self.bad(draft, format!("it is not XML: {error}")))
+    }
+
+    fn missing(&self, draft: &Draft<'_>, what: &str) -> Error {
+        self.bad(draft, format!("it has no {what}"))
+    }
+}
+
+/// Whether a store that does not know checksums may have said so by this error.
+fn may_be_the_checksum(error: &Error) -> bool {
+    matches!(error, Error::Refused { status: 400 | 501, code, .. }
+        if matches!(code.as_str(), "NotImplemented" | "InvalidArgument" | "InvalidRequest" | "UnsupportedArgument" | ""))
+}
+
+/// CRC-32C, as S3 writes it.
+pub(crate) fn checksum(body: &[u8]) -> String {
+    STANDARD.encode(crc32c::crc32c(body).to_be_bytes())
+}
+
+fn with_condition<'a>(draft: Draft<'a>, condition: &Condition) -> Draft<'a> {
+    match condition {
+        Condition::Matches(etag) => draft.header("if-match", etag),
+        Condition::Absent => draft.header("if-none-match", "*"),
+    }
+}
+
+impl Store for Client {
+    fn name(&self) -> &ObjectName {
+        &self.name
+    }
+
+    fn retry(&self) -> Retry {
+        self.retry.clone()
+    }
+
+    fn head(&self) -> Result<Head> {
+        let draft = Draft::new(Operation::Head, Method::Head);
+        let answer = self.send(&draft)?;
+        let number = |name| answer.header(name).and_then(|text| text.parse().ok());
+        Ok(Head {
+            len: number("content-length").ok_or_else(|| self.missing(&draft, "Content-Length"))?,
+            etag: answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?.to_owned(),
+            attributes: attributes::attributes(&answer.headers),
+            tags: number("x-amz-tagging-count").unwrap_or(0),
+        })
+    }
+
+    fn get(&self, range: Range<u64>, etag: &str) -> Result<Vec<u8>> {
+        let len = range.end.saturating_sub(range.start);
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        let mut draft = Draft::new(Operation::Get, Method::Get)
+            .header("range", format!("bytes={}-{}", range.start, range.end - 1))
+            .header("if-match", etag);
+        draft.answer = draft.answer.max(len);
+        let answer = self.send(&draft)?;
+        let expected = format!("bytes {}-{}/", range.start, range.end - 1);
+        let is_range =
+            answer.header("content-range").is_some_and(|text| text.starts_with(&expected));
+        // Stores may answer 200 where the range is all there is.
+        let is_whole = answer.status == 200 && range.start == 0;
+        if answer.header("etag").is_some_and(|found| found != etag) {
+            let (object, operation) = (self.name.clone(), Operation::Get);
+            return Err(Error::Changed { object, operation });
+        }
+        if !(is_range || is_whole) || answer.body.len() as u64 != len {
+            return Err(self.bad(&draft, "it is not the range that was asked for"));
+        }
+        Ok(answer.body)
+    }
+
+    fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String> {
+        let draft = Draft::new(Operation::Put, Method::Put).body(body);
+        let draft = with_condition(self.with_attributes(draft, like)?, condition);
+        let checked = draft.clone().header("x-amz-checksum-crc32c", checksum(body));
+        // Sent once: whoever sends it again after a lost answer may meet his own object.
+        let answer = match self.send_up_to(&checked, 1) {
+            Err(error) if may_be_the_checksum(&error) => self.send_up_to(&draft, 1),
+            answer => answer,
+        }?;
+        let etag = answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?;
+        Ok(etag.to_owned())
+    }
+
+    fn create_upload(&self, like: Option<&Head>) -> Result<Upload> {
+        self.create(like)
+    }
+
+    fn upload_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<UploadedPart> {
+        self.send_part(upload, number, body)
+    }
+
+    fn copy_part(
+        &self,
+        upload: &Upload,
+        number: u16,
+        range: Range<u64>,
+        etag: &str,
+    ) -> Result<UploadedPart> {
+        self.copy(upload, number, range, etag)
+    }
+
+    fn complete(
+        &self,
+        upload: &Upload,
+        parts: &[UploadedPart],
+        condition: &Condition,
+    ) -> Result<String> {
+        self.complete_once(upload, parts, condition)
+    }
+
+    fn abort(&self, upload: &str) -> Result<()> {
+        let draft = Draft::new(Operation::Abort, Method::Delete).query("uploadId", upload);
+        match self.send(&draft) {
+            Ok(_) | Err(Error::UploadGone { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn list_parts(&self, upload: &str) -> Result<Vec<UploadedPart>> {
+        self.all_parts(upload)
+    }
+
+    fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
+        let mut uploads = Vec::new();
+        let mut marker: Option<(String, String)> = None;
+        loop {
+            let mut draft = Draft::new(Operation::ListUploads, Method::Get)
+                .query("uploads", "")
+                .query("prefix", self.name.key());
+            draft.of_bucket = true;
+            if let Some((key, id)) = &marker {
+                draft = draft.query("key-marker", key).query("upload-id-marker", id);
+            }
+            let answer = self.send(&draft)?;
+            let document = self.document(&draft, answer.text())?;
+            let root = document.root_element();
+            for upload in xml::children(root, "Upload") {
+                if xml::text(upload, "Key") != Some(self.name.key()) {
+                    continue;
+                }
+                let id = xml::text(upload, "UploadId");
+                let initiated = xml::text(upload, "Initiated").and_then(|text| text.parse().ok());
+                let initiated: Timestamp =
+                    initiated.ok_or_else(|| self.missing(&draft, "time of the upload"))?;
+                uploads.push(LeftoverUpload {
+                    id: id.ok_or_else(|| self.missing(&draft, "UploadId"))?.to_owned(),
+                    initiated: SystemTime::from(initiated),
+                });
+            }
+            if xml::text(root, "IsTruncated") != Some("true") {
+                return Ok(uploads);
+            }
+            let next = |name| xml::text(root, name).unwrap_or("").to_owned();
+            let next = (next("NextKeyMarker"), next("NextUploadIdMarker"));
+            if marker.as_ref() == Some(&next) || next.0.is_empty() {
+                return Err(self.bad(&draft, "the list does not go on"));
+            }
+            marker = Some(next);
+        }
+    }
+}

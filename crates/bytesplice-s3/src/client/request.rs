@@ -1,0 +1,213 @@
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusty_s3::Method;
+use ureq::http::{HeaderMap, Request};
+
+use super::{Client, xml};
+use crate::{Error, Operation, Result};
+
+/// A request before it is signed.
+#[derive(Debug, Clone)]
+pub(super) struct Draft<'a> {
+    pub operation: Operation,
+    pub method: Method,
+    /// Of the bucket instead of the object.
+    pub of_bucket: bool,
+    /// Sorted by name before it is signed.
+    pub query: Vec<(&'a str, String)>,
+    /// Names in lower case.
+    pub headers: Vec<(&'a str, String)>,
+    pub body: &'a [u8],
+    /// How many bytes of the answer are taken at most.
+    pub answer: u64,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(operation: Operation, method: Method) -> Self {
+        Self {
+            operation,
+            method,
+            of_bucket: false,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: &[],
+            // 1,000 parts of a list with all their checksums are below 1 MB.
+            answer: 16 << 20,
+        }
+    }
+
+    pub fn query(mut self, name: &'a str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    pub fn header(mut self, name: &'a str, value: impl ToString) -> Self {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+
+    pub fn body(mut self, body: &'a [u8]) -> Self {
+        self.body = body;
+        self
+    }
+}
+
+/// A whole answer of status 200 to 299.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    pub fn text(&self) -> &str {
+        str::from_utf8(&self.body).unwrap_or("")
+    }
+}
+
+/// What came of one attempt.
+enum Failure {
+    /// Another attempt may help.
+    Passing(String),
+    Final(Error),
+}
+
+impl Client {
+    /// Sends a request as often as it takes.
+    pub(super) fn send(&self, draft: &Draft<'_>) -> Result<Answer> {
+        self.send_up_to(draft, self.retry.attempts)
+    }
+
+    /// Sends a request up to `attempts` times. A request that came too often is told by [`Error::Unreachable`].
+    pub(super) fn send_up_to(&self, draft: &Draft<'_>, attempts: u32) -> Result<Answer> {
+        let mut failures = 0;
+        loop {
+            match self.send_once(draft) {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Passing(why)) => {
+                    failures += 1;
+                    if failures >= attempts {
+                        return Err(Error::Unreachable {
+                            object: self.name.clone(),
+                            operation: draft.operation,
+                            attempts: failures,
+                            why,
+                        });
+                    }
+                    std::thread::sleep(self.retry.wait(failures));
+                }
+            }
+        }
+    }
+
+    fn send_once(&self, draft: &Draft<'_>) -> Result<Answer, Failure> {
+        let request = self.signed(draft).map_err(|why| Failure::Final(self.bad(draft, why)))?;
+        let passing = |error: ureq::Error| Failure::Passing(error.to_string());
+        let response = match draft.method {
+            // Not even the length of a body.
+            Method::Get | Method::Head | Method::Delete => self.agent.run(request.map(|_| ())),
+            Method::Put | Method::Post => self.agent.run(request),
+        };
+        let mut response = response.map_err(passing)?;
+        let status = response.status().as_u16();
+        let expected = response.body().content_length();
+        let body =
+            response.body_mut().with_config().limit(draft.answer.saturating_add(1)).read_to_vec();
+        let body = body.map_err(passing)?;
+        let is_head = draft.method == Method::Head;
+        if !is_head && expected.is_some_and(|len| len != body.len() as u64) {
+            return Err(Failure::Passing("the answer was cut short".to_owned()));
+        }
+        let answer = Answer { status, headers: response.headers().clone(), body };
+        // An error can come with status 200, where the store had begun to answer before it knew.
+        let told = if status < 300 && draft.operation == Operation::Get {
+            None
+        } else {
+            xml::error_in(answer.text())
+        };
+        match (status, told) {
+            (200..=299, None) => Ok(answer),
+            (_, told) => Err(self.failure(draft, &answer, told)),
+        }
+    }
+
+    /// The request with its signature, which is good for a quarter of an hour.
+    fn signed<'a>(&self, draft: &Draft<'a>) -> Result<Request<&'a [u8]>, String> {
+        let mut query = draft.query.clone();
+        query.sort_unstable();
+        let mut headers = draft.headers.clone();
+        headers.sort_unstable();
+        let url = if draft.of_bucket {
+            self.bucket.base_url().clone()
+        } else {
+            self.bucket.object_url(self.name.key())
+        };
+        let url = rusty_s3::signing::sign(
+            &Timestamp::now(),
+            draft.method,
+            url,
+            self.credentials.key(),
+            self.credentials.secret(),
+            self.credentials.token(),
+            self.bucket.region(),
+            Duration::from_secs(15 * 60).as_secs(),
+            query.iter().map(|(name, value)| (*name, value.as_str())),
+            headers.iter().map(|(name, value)| (*name, value.as_str())),
+        );
+        let mut request = Request::builder().method(draft.method.to_str()).uri(url.as_str());
+        for (name, value) in &headers {
+            request = request.header(*name, value);
+        }
+        request.body(draft.body).map_err(|error| error.to_string())
+    }
+
+    fn failure(
+        &self,
+        draft: &Draft<'_>,
+        answer: &Answer,
+        told: Option<(String, String)>,
+    ) -> Failure {
+        let (code, message) = told.unwrap_or_default();
+        let (object, operation) = (self.name.clone(), draft.operation);
+        let status = answer.status;
+        let is_passing = matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+            || matches!(
+                code.as_str(),
+                "InternalError"
+                    | "SlowDown"
+                    | "ServiceUnavailable"
+                    | "RequestTimeout"
+                    | "Throttling"
+                    | "ThrottlingException"
+                    | "RequestThrottled"
+                    | "TooManyRequests"
+                    // Another write of the same object is under way.
+                    | "ConditionalRequestConflict"
+                    | "OperationAborted"
+            );
+        if is_passing {
+            return Failure::Passing(format!("{status} {code} {message}"));
+        }
+        Failure::Final(match (status, code.as_str()) {
+            (412, _) | (_, "PreconditionFailed") => Error::Changed { object, operation },
+            (_, "NoSuchUpload") => {
+                let upload = draft.query.iter().find(|(name, _)| *name == "uploadId");
+                let upload = upload.map(|(_, id)| id.clone()).unwrap_or_default();
+                Error::UploadGone { object, upload }
+            }
+            (404, _) => Error::NotFound { object, operation },
+            _ => Error::Refused { object, operation, status, code, message },
+        })
+    }
+
+    pub(super) fn bad(&self, draft: &Draft<'_>, why: impl Into<String>) -> Error {
+        Error::BadAnswer { object: self.name.clone(), operation: draft.operation, why: why.into() }
+    }
+}

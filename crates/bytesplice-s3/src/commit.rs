@@ -1,0 +1,221 @@
+use std::io;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::client::checksum;
+use crate::completion;
+use crate::{Condition, Error, Head, Origin, Part, Plan, Result, Store, Upload, UploadedPart};
+
+/// Reads new bytes: fills the buffer from an offset of the new contents. Called by several threads.
+pub type ReadNew<'a> = dyn Fn(u64, &mut [u8]) -> io::Result<()> + Sync + 'a;
+
+/// How a plan is carried out.
+#[derive(Debug, Clone)]
+pub struct CommitOptions<'a> {
+    /// Most requests at a time.
+    pub threads: usize,
+    /// Bytes that parts to be sent may take in memory. One part is held at least.
+    pub memory: u64,
+    /// An upload that an earlier commit left, to go on with: sent parts that the store has already, by their checksums,
+    /// are not sent again. Copied parts are copied again: nothing tells which bytes they hold.
+    pub resume: Option<&'a str>,
+    /// Whether an upload that fails is left to be resumed. Its parts are charged.
+    pub keep_upload: bool,
+    /// Told the identifier of the upload once there is one: keep it to resume or abort it after a kill.
+    pub on_upload: Option<fn(&str)>,
+    /// The commit stops once this is true, unless the object is being swapped.
+    pub stop: Option<&'a AtomicBool>,
+}
+
+impl Default for CommitOptions<'_> {
+    /// 8 requests at a time and 256 MiB.
+    fn default() -> Self {
+        Self {
+            threads: 8,
+            memory: 256 << 20,
+            resume: None,
+            keep_upload: false,
+            on_upload: None,
+            stop: None,
+        }
+    }
+}
+
+/// Carries out a plan: the object of `store`, which was `old` (or absent), then has the new contents, and the attributes that it
+/// had. Gives its new ETag.
+///
+/// The object has the old contents until the last request, and the new ones from then on. Every request carries the
+/// old ETag. After a failure the upload is aborted; after a kill its parts stay, and [`recover`](crate::recover) aborts them.
+///
+/// # Errors
+/// [`Error::Changed`] if somebody else wrote the object since; [`Error::Unknown`] if the answer to the last request was
+/// lost and looking at the object did not tell; [`Error::LeftOver`] if the upload could not be aborted. Otherwise the object is
+/// unchanged, and nothing is left.
+///
+/// ```no_run
+/// use bytesplice_s3::{Client, CommitOptions, Piece, Plan, Profile, Settings, Store, commit};
+///
+/// let client = Client::new("s3://bucket/key".parse()?, &Settings::from_environment(None)?)?;
+/// let old = client.head()?;
+/// let pieces = [Piece::New { len: 3 }, Piece::Kept { offset: 0, len: old.len }];
+/// let plan = Plan::new(pieces, old.len, &Profile::AWS).expect("no longer than the longest object");
+/// let new = |offset: u64, buffer: &mut [u8]| {
+///     buffer.copy_from_slice(&b"new"[offset as usize..][..buffer.len()]);
+///     Ok(())
+/// };
+/// let etag = commit(&client, Some(&old), &plan, &new, &CommitOptions::default())?;
+/// # Ok::<(), bytesplice_s3::Error>(())
+/// ```
+pub fn commit(
+    store: &dyn Store,
+    old: Option<&Head>,
+    plan: &Plan,
+    new: &ReadNew<'_>,
+    options: &CommitOptions<'_>,
+) -> Result<String> {
+    let job = Job { store, old, plan, new, options };
+    let condition = old.map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone()));
+    if plan.is_single_put() {
+        let body = job.body(0..plan.len())?;
+        job.stop()?;
+        return completion::put(store, &body, old, &condition);
+    }
+    let (upload, there) = match options.resume {
+        None => (store.create_upload(old)?, Vec::new()),
+        Some(id) => {
+            let there = store.list_parts(id)?;
+            // An upload with checksums has one for every part.
+            let checksums = there.iter().any(|part| part.checksum.is_some());
+            (Upload { id: id.to_owned(), checksums }, there)
+        }
+    };
+    if let Some(tell) = options.on_upload {
+        tell(&upload.id);
+    }
+    let result = job.parts(&upload, &there).and_then(|parts| {
+        job.stop()?;
+        completion::complete(store, &upload, &parts, plan.len(), &condition)
+    });
+    match result {
+        Err(error) if !options.keep_upload && !matches!(error, Error::Unknown { .. }) => {
+            Err(match store.abort(&upload.id) {
+                Ok(()) => error,
+                Err(abort) => Error::LeftOver {
+                    upload: upload.id,
+                    abort: Box::new(abort),
+                    source: Box::new(error),
+                },
+            })
+        }
+        result => result,
+    }
+}
+
+struct Job<'a> {
+    store: &'a dyn Store,
+    old: Option<&'a Head>,
+    plan: &'a Plan,
+    new: &'a ReadNew<'a>,
+    options: &'a CommitOptions<'a>,
+}
+
+impl Job<'_> {
+    /// All parts, made by several threads. The first error stops them all.
+    fn parts(&self, upload: &Upload, there: &[UploadedPart]) -> Result<Vec<UploadedPart>> {
+        let parts = self.plan.parts();
+        let longest = parts.iter().filter(|part| part.origin == Origin::New).map(|part| part.len);
+        let fit = self.options.memory / longest.max().unwrap_or(0).max(1);
+        let fit = usize::try_from(fit).unwrap_or(usize::MAX);
+        let threads = self.options.threads.min(fit).min(parts.len()).max(1);
+        let next = AtomicUsize::new(0);
+        let made: Mutex<Result<Vec<UploadedPart>>> = Mutex::new(Ok(Vec::new()));
+        let work = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(part) = parts.get(index) else { return };
+                let result = self.part(upload, index, part, there);
+                let failed = result.is_err();
+                let mut made = made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                match (&mut *made, result) {
+                    (Ok(made), Ok(part)) => made.push(part),
+                    (made @ Ok(_), Err(error)) => *made = Err(error),
+                    (Err(_), _) => {}
+                }
+                if failed {
+                    next.store(parts.len(), Ordering::Relaxed);
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let made = made.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut made = made?;
+        made.sort_unstable_by_key(|part| part.number);
+        Ok(made)
+    }
+
+    fn part(
+        &self,
+        upload: &Upload,
+        index: usize,
+        part: &Part,
+        there: &[UploadedPart],
+    ) -> Result<UploadedPart> {
+        self.stop()?;
+        // A plan has no more parts than numbers.
+        let number = u16::try_from(index + 1).unwrap_or(u16::MAX);
+        if let Origin::Kept(offset) = part.origin {
+            let range = offset..offset + part.len;
+            return self.store.copy_part(upload, number, range, self.old_etag());
+        }
+        let body = self.body(part.offset..part.end())?;
+        let found = there.binary_search_by_key(&number, |part| part.number);
+        if let Some(found) = found.ok().map(|index| &there[index]) {
+            let is_same = found.len == Some(part.len)
+                && found.checksum.as_ref().is_some_and(|found| *found == checksum(&body));
+            if is_same {
+                return Ok(found.clone());
+            }
+        }
+        self.store.upload_part(upload, number, &body)
+    }
+
+    /// The bytes `range` of the new contents.
+    fn body(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        for segment in self.plan.segments(range.clone()) {
+            if let Origin::Kept(offset) = segment.origin {
+                self.stop()?;
+                let bytes = self.store.get(offset..offset + segment.len, self.old_etag())?;
+                body.extend_from_slice(&bytes);
+                continue;
+            }
+            let begin = body.len();
+            let len = usize::try_from(segment.len).unwrap_or(usize::MAX);
+            body.resize(begin.saturating_add(len), 0);
+            (self.new)(segment.offset, &mut body[begin..]).map_err(|source| Error::Read {
+                object: self.store.name().clone(),
+                offset: segment.offset,
+                source,
+            })?;
+        }
+        Ok(body)
+    }
+
+    /// Nothing is kept of an object that is absent.
+    fn old_etag(&self) -> &str {
+        self.old.map_or("", |head| &head.etag)
+    }
+
+    fn stop(&self) -> Result<()> {
+        if self.options.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Err(Error::Stopped { object: self.store.name().clone() });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+use std::fmt;
+use std::io;
+
+use crate::{ObjectName, PlanError};
+
+/// What every fallible function of this crate returns, but for planning.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong with an object, with its name, and what to do next.
+///
+/// Unless the text says otherwise the object is unchanged. [`Error::object_state`] tells it to programs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// This is no name of an object.
+    #[error("{name:?} is not the name of an object: {why}")]
+    Name {
+        /// As given.
+        name: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The store's address or the bucket's name cannot be used.
+    #[error("{endpoint:?} cannot be the address of a store: {why}")]
+    Endpoint {
+        /// As given.
+        endpoint: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// There are no credentials, or they are of a kind that is not supported.
+    #[error("no credentials for the store: {why}")]
+    Credentials {
+        /// What was found, and what to do.
+        why: String,
+    },
+    /// The new contents cannot be put together.
+    #[error("{object}: {source}")]
+    Plan {
+        /// The object.
+        object: ObjectName,
+        /// Why.
+        source: PlanError,
+    },
+    /// There is no such object, or no such bucket.
+    #[error("{object}: there is no such object or bucket ({operation})")]
+    NotFound {
+        /// The object.
+        object: ObjectName,
+        /// What was asked for.
+        operation: Operation,
+    },
+    /// The object is another one by now, or there is one where none was to be.
+    #[error(
+        "{object}: changed by others since it was opened ({operation}); nothing was changed: open it again and repeat the edits"
+    )]
+    Changed {
+        /// The object.
+        object: ObjectName,
+        /// What noticed it.
+        operation: Operation,
+    },
+    /// The upload does not exist any more: somebody aborted it, or a rule of the bucket.
+    #[error("{object}: the upload {upload} is gone; the object is unchanged: commit again")]
+    UploadGone {
+        /// The object.
+        object: ObjectName,
+        /// The upload's identifier.
+        upload: String,
+    },
+    /// The store said no.
+    #[error(
+        "{object}: the store refused {operation}: {status} {code}: {message}; the object is unchanged{}",
+        advice(code)
+    )]
+    Refused {
+        /// The object.
+        object: ObjectName,
+        /// What was asked for.
+        operation: Operation,
+        /// HTTP status.
+        status: u16,
+        /// The store's code, such as `AccessDenied`.
+        code: String,
+        /// The store's words.
+        message: String,
+    },
+    /// The store could not be reached, or was too busy, as often as it was tried.
+    #[error(
+        "{object}: {operation} failed {attempts} times, at last: {why}; the object is unchanged: try again later"
+    )]
+    Unreachable {
+        /// The object.
+        object: ObjectName,
+        /// What was asked for.
+        operation: Operation,
+        /// How often.
+        attempts: u32,
+        /// The last failure.
+        why: String,
+    },
+    /// The store answered something else than was asked for.
+    #[error(
+        "{object}: the store's answer to {operation} makes no sense: {why}; the object is unchanged"
+    )]
+    BadAnswer {
+        /// The object.
+        object: ObjectName,
+        /// What was asked for.
+        operation: Operation,
+        /// What is wrong.
+        why: String,
+    },
+    /// New bytes could not be read.
+    #[error(
+        "{object}: cannot read the new bytes at offset {offset}: {source}; the object is unchanged"
+    )]
+    Read {
+        /// The object.
+        object: ObjectName,
+        /// Offset in the new contents.
+        offset: u64,
+        /// Why.
+        source: io::Error,
+    },
+    /// The commit was asked to stop.
+    #[error("{object}: the commit was stopped; the object is unchanged")]
+    Stopped {
+        /// The object.
+        object: ObjectName,
+    },
+    /// The last request was sent, and its answer did not arrive.
+    #[error(
+        "{object}: whether it has the new contents is not known ({source}): look at it; if it has its old ETag, commit again or abort the upload {upload:?}"
+    )]
+    Unknown {
+        /// The object.
+        object: ObjectName,
+        /// The upload's identifier; empty for a single put.
+        upload: String,
+        /// The last failure.
+        source: Box<Error>,
+    },
+    /// A commit failed, and its upload could not be aborted either.
+    #[error(
+        "{source}; the upload {upload} was not aborted ({abort}), and its parts are charged until it is: recover the object, or resume the upload"
+    )]
+    LeftOver {
+        /// The upload's identifier.
+        upload: String,
+        /// Why it was not aborted.
+        abort: Box<Error>,
+        /// Why the commit failed.
+        source: Box<Error>,
+    },
+}
+
+/// What was asked of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// HeadObject.
+    Head,
+    /// GetObject.
+    Get,
+    /// GetObjectTagging.
+    GetTags,
+    /// PutObject.
+    Put,
+    /// CreateMultipartUpload.
+    CreateUpload,
+    /// UploadPart.
+    UploadPart,
+    /// UploadPartCopy.
+    CopyPart,
+    /// CompleteMultipartUpload.
+    Complete,
+    /// AbortMultipartUpload.
+    Abort,
+    /// ListParts.
+    ListParts,
+    /// ListMultipartUploads.
+    ListUploads,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Head => "HeadObject",
+            Self::Get => "GetObject",
+            Self::GetTags => "GetObjectTagging",
+            Self::Put => "PutObject",
+            Self::CreateUpload => "CreateMultipartUpload",
+            Self::UploadPart => "UploadPart",
+            Self::CopyPart => "UploadPartCopy",
+            Self::Complete => "CompleteMultipartUpload",
+            Self::Abort => "AbortMultipartUpload",
+            Self::ListParts => "ListParts",
+            Self::ListUploads => "ListMultipartUploads",
+        })
+    }
+}
+
+/// What an object holds after an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectState {
+    /// What it held before.
+    Unchanged,
+    /// The old or the new contents, each whole.
+    OldOrNew,
+}
+
+impl Error {
+    /// What the object holds after this error.
+    ///
+    /// ```
+    /// use bytesplice_s3::{ObjectName, ObjectState};
+    /// let error = "s3://bucket".parse::<ObjectName>().unwrap_err();
+    /// assert_eq!(error.object_state(), ObjectState::Unchanged);
+    /// ```
+    #[must_use]
+    pub fn object_state(&self) -> ObjectState {
+        match self {
+            Self::Unknown { .. } => ObjectState::OldOrNew,
+            Self::LeftOver { source, .. } => source.object_state(),
+            _ => ObjectState::Unchanged,
+        }
+    }
+}
+
+/// What to do about some codes.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "AccessDenied" => {
+            ": the credentials need s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:GetObjectTagging on it"
+        }
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" => ": check the credentials, and the region",
+        "ExpiredToken" => ": get new credentials",
+        "PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect" => {
+            ": the bucket is in another region, set AWS_REGION"
+        }
+        "EntityTooSmall" => ": the store has another smallest part, choose its profile",
+        "RequestTimeTooSkewed" => ": set this machine's clock",
+        _ => "",
+    }
+}

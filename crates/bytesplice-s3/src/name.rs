@@ -1,0 +1,77 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Error, Result};
+
+/// The name of an object: a bucket and a key.
+///
+/// ```
+/// use bytesplice_s3::ObjectName;
+/// let name: ObjectName = "s3://bucket/folder/key".parse()?;
+/// assert_eq!((name.bucket(), name.key()), ("bucket", "folder/key"));
+/// assert_eq!(name.to_string(), "s3://bucket/folder/key");
+/// # Ok::<(), bytesplice_s3::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObjectName {
+    bucket: String,
+    key: String,
+}
+
+impl ObjectName {
+    /// # Errors
+    /// [`Error::Name`] for an empty bucket or key, and for keys with `.` or `..` between slashes: a URL cannot hold them.
+    pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Result<Self> {
+        let name = Self { bucket: bucket.into(), key: key.into() };
+        let why = if name.bucket.is_empty() || name.bucket.contains('/') {
+            "a name is s3://BUCKET/KEY"
+        } else if name.key.is_empty() {
+            "the key is missing: a name is s3://BUCKET/KEY"
+        } else if name.key.split('/').any(|part| part == "." || part == "..") {
+            "a URL cannot hold a key with `.` or `..` between slashes"
+        } else {
+            return Ok(name);
+        };
+        Err(Error::Name { name: name.to_string(), why })
+    }
+
+    /// The bucket.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    /// The key within the bucket.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+impl FromStr for ObjectName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let rest = text.strip_prefix("s3://").ok_or_else(|| Error::Name {
+            name: text.escape_debug().to_string(),
+            why: "a name is s3://BUCKET/KEY",
+        })?;
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        Self::new(bucket, key)
+    }
+}
+
+impl fmt::Display for ObjectName {
+    /// With control characters escaped, so that a key cannot drive a terminal.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "s3://{}/", self.bucket.escape_debug())?;
+        for character in self.key.chars() {
+            if character.is_control() {
+                write!(out, "{}", character.escape_default())?;
+            } else {
+                write!(out, "{character}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+use std::ops::Range;
+use std::time::SystemTime;
+
+use crate::{ObjectName, Result, Retry};
+
+/// A store as one object sees it: every request that a commit makes, and the seam for tests.
+///
+/// Each call is tried as often as is safe; what it returns is final. [`Client`](crate::Client) is the one over HTTP.
+pub trait Store: Sync {
+    /// The object.
+    fn name(&self) -> &ObjectName;
+
+    /// How often a request is tried, for those whose lost answers are dealt with by others.
+    fn retry(&self) -> Retry {
+        Retry::default()
+    }
+
+    /// The object's length, ETag and attributes.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) if there is none.
+    fn head(&self) -> Result<Head>;
+
+    /// The bytes `range` of the object, which must have this ETag.
+    ///
+    /// # Errors
+    /// [`Error::Changed`](crate::Error::Changed) if it has another one.
+    fn get(&self, range: Range<u64>, etag: &str) -> Result<Vec<u8>>;
+
+    /// Makes `body` the whole object, and gives its ETag. Attributes are those of `like`.
+    ///
+    /// # Errors
+    /// [`Error::Changed`](crate::Error::Changed) if the condition does not hold.
+    fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String>;
+
+    /// Begins an upload of an object with the attributes of `like`.
+    ///
+    /// # Errors
+    /// Whatever the store refuses.
+    fn create_upload(&self, like: Option<&Head>) -> Result<Upload>;
+
+    /// Sends part `number`, from 1 on.
+    ///
+    /// # Errors
+    /// Whatever the store refuses.
+    fn upload_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<UploadedPart>;
+
+    /// Copies the bytes `range` of the object, which must have this ETag, into part `number`.
+    ///
+    /// # Errors
+    /// [`Error::Changed`](crate::Error::Changed) if it has another one.
+    fn copy_part(
+        &self,
+        upload: &Upload,
+        number: u16,
+        range: Range<u64>,
+        etag: &str,
+    ) -> Result<UploadedPart>;
+
+    /// Makes the parts the object, and gives its ETag. Tried once: whoever calls looks at the object if the answer is lost.
+    ///
+    /// # Errors
+    /// [`Error::Changed`](crate::Error::Changed) if the condition does not hold,
+    /// [`Error::UploadGone`](crate::Error::UploadGone), and [`Error::Unreachable`](crate::Error::Unreachable) if the
+    /// answer did not arrive.
+    fn complete(
+        &self,
+        upload: &Upload,
+        parts: &[UploadedPart],
+        condition: &Condition,
+    ) -> Result<String>;
+
+    /// Ends an upload and frees its parts. One that is gone is none to be aborted.
+    ///
+    /// # Errors
+    /// Whatever the store refuses.
+    fn abort(&self, upload: &str) -> Result<()>;
+
+    /// The parts that an upload has, ascending.
+    ///
+    /// # Errors
+    /// [`Error::UploadGone`](crate::Error::UploadGone) if it was completed or aborted.
+    fn list_parts(&self, upload: &str) -> Result<Vec<UploadedPart>>;
+
+    /// The uploads of this object under way, by whomever.
+    ///
+    /// # Errors
+    /// Whatever the store refuses.
+    fn list_uploads(&self) -> Result<Vec<LeftoverUpload>>;
+}
+
+/// What a store says of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Length in bytes.
+    pub len: u64,
+    /// Changes whenever the contents do. With its quotes.
+    pub etag: String,
+    /// Headers that make a new object like this one: user metadata, content type, cache control, storage class,
+    /// encryption. Names in lower case.
+    pub attributes: Vec<(String, String)>,
+    /// How many tags it has.
+    pub tags: u64,
+}
+
+/// What must hold for the object to be swapped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// It has this ETag.
+    Matches(String),
+    /// There is none.
+    Absent,
+}
+
+/// An upload under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// The store's identifier.
+    pub id: String,
+    /// Whether the store keeps a CRC-32C of each part.
+    pub checksums: bool,
+}
+
+/// A part that the store has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadedPart {
+    /// From 1 on.
+    pub number: u16,
+    /// With its quotes.
+    pub etag: String,
+    /// Number of bytes, where the store says so.
+    pub len: Option<u64>,
+    /// CRC-32C in base64, if the store keeps it.
+    pub checksum: Option<String>,
+}
+
+/// An upload that somebody began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftoverUpload {
+    /// The store's identifier.
+    pub id: String,
+    /// When it was begun.
+    pub initiated: SystemTime,
+}
