@@ -11,19 +11,20 @@ use crate::{Condition, Error, Head, Origin, Part, Plan, Result, Store, Upload, U
 pub type ReadNew<'a> = dyn Fn(u64, &mut [u8]) -> io::Result<()> + Sync + 'a;
 
 /// How a plan is carried out.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CommitOptions<'a> {
     /// Most requests at a time.
     pub threads: usize,
     /// Bytes that parts to be sent may take in memory. One part is held at least.
     pub memory: u64,
     /// An upload that an earlier commit left, to go on with: sent parts that the store has already, by their checksums,
-    /// are not sent again. Copied parts are copied again: nothing tells which bytes they hold.
+    /// are not sent again. Copied parts are copied again: nothing tells which bytes they hold. An upload without
+    /// checksums is aborted, and another one begun.
     pub resume: Option<&'a str>,
     /// Whether an upload that fails is left to be resumed. Its parts are charged.
     pub keep_upload: bool,
     /// Told the identifier of the upload once there is one: keep it to resume or abort it after a kill.
-    pub on_upload: Option<fn(&str)>,
+    pub on_upload: Option<&'a (dyn Fn(&str) + Sync)>,
     /// The commit stops once this is true, unless the object is being swapped.
     pub stop: Option<&'a AtomicBool>,
 }
@@ -59,7 +60,7 @@ impl Default for CommitOptions<'_> {
 /// let client = Client::new("s3://bucket/key".parse()?, &Settings::from_environment(None)?)?;
 /// let old = client.head()?;
 /// let pieces = [Piece::New { len: 3 }, Piece::Kept { offset: 0, len: old.len }];
-/// let plan = Plan::new(pieces, old.len, &Profile::AWS).expect("no longer than the longest object");
+/// let plan = Plan::new(pieces, old.len, &Profile::AWS).map_err(|error| error.of(client.name()))?;
 /// let new = |offset: u64, buffer: &mut [u8]| {
 ///     buffer.copy_from_slice(&b"new"[offset as usize..][..buffer.len()]);
 ///     Ok(())
@@ -81,15 +82,7 @@ pub fn commit(
         job.stop()?;
         return completion::put(store, &body, old, &condition);
     }
-    let (upload, there) = match options.resume {
-        None => (store.create_upload(old)?, Vec::new()),
-        Some(id) => {
-            let there = store.list_parts(id)?;
-            // An upload with checksums has one for every part.
-            let checksums = there.iter().any(|part| part.checksum.is_some());
-            (Upload { id: id.to_owned(), checksums }, there)
-        }
-    };
+    let (upload, there) = begin(store, old, options.resume)?;
     if let Some(tell) = options.on_upload {
         tell(&upload.id);
     }
@@ -100,7 +93,7 @@ pub fn commit(
     match result {
         Err(error) if !options.keep_upload && !matches!(error, Error::Unknown { .. }) => {
             Err(match store.abort(&upload.id) {
-                Ok(()) => error,
+                Ok(()) | Err(Error::UploadGone { .. }) => error,
                 Err(abort) => Error::LeftOver {
                     upload: upload.id,
                     abort: Box::new(abort),
@@ -110,6 +103,23 @@ pub fn commit(
         }
         result => result,
     }
+}
+
+/// The upload to put parts into, and the parts that it has.
+fn begin(
+    store: &dyn Store,
+    old: Option<&Head>,
+    resume: Option<&str>,
+) -> Result<(Upload, Vec<UploadedPart>)> {
+    if let Some(id) = resume {
+        let there = store.list_parts(id)?;
+        if there.iter().any(|part| part.checksum.is_some()) {
+            return Ok((Upload { id: id.to_owned(), checksums: true }, there));
+        }
+        // Nothing that can be used again, nor a way to tell whether it wants checksums.
+        store.abort(id)?;
+    }
+    Ok((store.create_upload(old)?, Vec::new()))
 }
 
 struct Job<'a> {
@@ -188,7 +198,7 @@ impl Job<'_> {
     /// The bytes `range` of the new contents.
     fn body(&self, range: Range<u64>) -> Result<Vec<u8>> {
         let mut body = Vec::new();
-        for segment in self.plan.segments(range.clone()) {
+        for segment in self.plan.segments(range) {
             if let Origin::Kept(offset) = segment.origin {
                 self.stop()?;
                 let bytes = self.store.get(offset..offset + segment.len, self.old_etag())?;

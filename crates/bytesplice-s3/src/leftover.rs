@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use crate::{LeftoverUpload, Result, Store};
+use crate::{Error, LeftoverUpload, Result, Store};
 
 /// Aborts the uploads of the object that were begun `age` ago or earlier, and returns them. Their parts are charged until then.
 ///
@@ -26,7 +26,11 @@ pub fn recover(store: &dyn Store, age: Duration) -> Result<Vec<LeftoverUpload>> 
     };
     let uploads: Vec<_> = store.list_uploads()?.into_iter().filter(is_old).collect();
     for upload in &uploads {
-        store.abort(&upload.id)?;
+        match store.abort(&upload.id) {
+            // By others, in between.
+            Ok(()) | Err(Error::UploadGone { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(uploads)
 }

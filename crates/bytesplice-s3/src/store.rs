@@ -70,10 +70,10 @@ pub trait Store: Sync {
         condition: &Condition,
     ) -> Result<String>;
 
-    /// Ends an upload and frees its parts. One that is gone is none to be aborted.
+    /// Ends an upload and frees its parts.
     ///
     /// # Errors
-    /// Whatever the store refuses.
+    /// [`Error::UploadGone`](crate::Error::UploadGone) if it was completed or aborted.
     fn abort(&self, upload: &str) -> Result<()>;
 
     /// The parts that an upload has, ascending.

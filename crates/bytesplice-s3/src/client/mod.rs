@@ -242,10 +242,7 @@ impl Store for Client {
 
     fn abort(&self, upload: &str) -> Result<()> {
         let draft = Draft::new(Operation::Abort, Method::Delete).query("uploadId", upload);
-        match self.send(&draft) {
-            Ok(_) | Err(Error::UploadGone { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.send(&draft).map(|_| ())
     }
 
     fn list_parts(&self, upload: &str) -> Result<Vec<UploadedPart>> {
@@ -289,5 +286,49 @@ impl Store for Client {
             }
             marker = Some(next);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(name: &str, endpoint: Option<&str>, addressing: Addressing) -> String {
+        let endpoint = endpoint.map(str::to_owned);
+        let settings =
+            Settings { endpoint, addressing, ..Settings::new(Credentials::new("k", "s")) };
+        let client = Client::new(name.parse().unwrap(), &settings).unwrap();
+        client.bucket.object_url(client.name.key()).to_string()
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_store() {
+        use Addressing::{Automatic, Path, VirtualHost};
+        let own = "https://s3.us-east-1.amazonaws.com";
+        assert_eq!(url("s3://b/k", None, Automatic), "https://b.s3.us-east-1.amazonaws.com/k");
+        assert_eq!(url("s3://b/k", None, Path), format!("{own}/b/k"));
+        assert_eq!(url("s3://b.c/k", None, Automatic), format!("{own}/b.c/k"));
+        let other = Some("http://host:9000");
+        assert_eq!(url("s3://b/a/k+ ä", other, Automatic), "http://host:9000/b/a/k%2B%20%C3%A4");
+        assert_eq!(url("s3://b/k", other, VirtualHost), "http://b.host:9000/k");
+    }
+
+    #[test]
+    fn names_and_addresses_that_cannot_be_are_refused() {
+        for name in ["b/k", "s3://b", "s3://b/", "s3:///k", "s3://b/../k", "s3://b/a/."] {
+            assert!(matches!(name.parse::<ObjectName>(), Err(Error::Name { .. })), "{name}");
+        }
+        for endpoint in ["host:9000", "ftp://host", ""] {
+            let endpoint = Some(endpoint.to_owned());
+            let settings = Settings { endpoint, ..Settings::new(Credentials::new("k", "s")) };
+            let error = Client::new("s3://b/k".parse().unwrap(), &settings).unwrap_err();
+            assert!(matches!(error, Error::Endpoint { .. }), "{error}");
+        }
+    }
+
+    /// The value that RFC 3720, B.4 has for 32 bytes of zeros.
+    #[test]
+    fn checksums_are_crc_32c() {
+        assert_eq!(checksum(&[0; 32]), STANDARD.encode([0x8A, 0x91, 0x36, 0xAA]));
     }
 }

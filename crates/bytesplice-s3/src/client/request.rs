@@ -197,6 +197,10 @@ impl Client {
         }
         Failure::Final(match (status, code.as_str()) {
             (412, _) | (_, "PreconditionFailed") => Error::Changed { object, operation },
+            // The range was within the object once; some stores look at it before the ETag.
+            (416, _) if matches!(operation, Operation::Get | Operation::CopyPart) => {
+                Error::Changed { object, operation }
+            }
             (_, "NoSuchUpload") => {
                 let upload = draft.query.iter().find(|(name, _)| *name == "uploadId");
                 let upload = upload.map(|(_, id)| id.clone()).unwrap_or_default();

@@ -32,3 +32,17 @@ pub(super) fn error_in(body: &str) -> Option<(String, String)> {
 pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_whatever_the_status() {
+        let body = "\n<?xml version=\"1.0\"?><Error><Code>InternalError</Code><Message>a &amp; b</Message></Error>";
+        assert_eq!(error_in(body), Some(("InternalError".to_owned(), "a & b".to_owned())));
+        let fine = "<CompleteMultipartUploadResult xmlns=\"x\"><ETag>e</ETag></CompleteMultipartUploadResult>";
+        assert_eq!(error_in(fine), None);
+        assert_eq!(error_in("not XML"), None);
+    }
+}

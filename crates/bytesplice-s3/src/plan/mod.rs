@@ -9,7 +9,7 @@ pub use cost::{Cost, Requests};
 
 use std::ops::Range;
 
-use crate::Profile;
+use crate::{Error, ObjectName, Profile};
 use runs::Runs;
 
 /// A piece of the new contents, in their order.
@@ -110,6 +110,14 @@ pub enum PlanError {
         /// The rule that it breaks.
         rule: &'static str,
     },
+}
+
+impl PlanError {
+    /// This error as one of an object.
+    #[must_use]
+    pub fn of(self, object: &ObjectName) -> Error {
+        Error::Plan { object: object.clone(), source: self }
+    }
 }
 
 /// How the new contents are put together.

@@ -71,6 +71,13 @@ fn contents(client: &Client) -> Vec<u8> {
     client.get(0..head.len, &head.etag).unwrap()
 }
 
+/// No upload is under way. s3s-fs 0.14 cannot list uploads.
+fn nothing_is_left(server: &Server, client: &Client) {
+    if server.kind == Kind::SeaweedFs {
+        assert_eq!(client.list_uploads().unwrap(), []);
+    }
+}
+
 fn edit(
     client: &Client,
     old: &Head,
@@ -129,7 +136,7 @@ fn edits_give_the_bytes_and_keep_the_attributes(server: &Server) {
         if server.kind == Kind::SeaweedFs {
             assert_eq!(after.attributes, head.attributes, "{pieces:?}");
         }
-        assert_eq!(client.list_uploads().unwrap(), []);
+        nothing_is_left(server, &client);
     }
 }
 
@@ -150,7 +157,7 @@ fn an_object_is_made_once(server: &Server) {
             let error = result.unwrap_err();
             assert!(matches!(error, Error::Changed { .. }), "{error}");
             assert!(contents(&client) == noise(10, 3));
-            assert_eq!(client.list_uploads().unwrap(), []);
+            nothing_is_left(server, &client);
         }
     }
 }
@@ -183,7 +190,7 @@ fn a_writer_in_between_wins(server: &Server) {
                 result.unwrap();
                 assert!(contents(&direct) == expected(&old, &pieces, &new));
             }
-            assert_eq!(direct.list_uploads().unwrap(), [], "{at}: {pieces:?}");
+            nothing_is_left(server, &direct);
         }
     }
 }
@@ -207,10 +214,16 @@ fn faults_are_mended(server: &Server) {
                 let client = server.client("faulty", proxy.port);
                 let result = edit(&client, &head, &pieces, &new, &in_order());
                 let reached = proxy.seen().len() > at;
-                result.unwrap_or_else(|error| panic!("{fault:?} at {at}: {error}"));
+                if let Err(error) = result {
+                    // s3s-fs does not say that an upload is gone, so nobody knows.
+                    let is_unknown = error.object_state() == ObjectState::OldOrNew;
+                    assert!(is_unknown && server.kind == Kind::S3sFs, "{fault:?} at {at}: {error}");
+                }
                 assert!(contents(&direct) == expected(&old, &pieces, &new), "{fault:?} at {at}");
                 // A lost answer to the first request leaves an upload that nobody knows.
-                recover(&direct, Duration::ZERO).unwrap();
+                if server.kind == Kind::SeaweedFs {
+                    recover(&direct, Duration::ZERO).unwrap();
+                }
                 if !reached {
                     break;
                 }
@@ -226,17 +239,19 @@ fn faults_are_mended(server: &Server) {
 fn failures_change_nothing_and_leave_nothing(server: &Server) {
     let (old, new) = (noise(LEN, 1), noise(LEN, 2));
     let direct = server.client("failing", server.port);
-    for at in 1..5 {
+    for at in 1..=5 {
         let head = make(&direct, &old);
         let proxy = Proxy::start(server.port, move |seen| {
-            let is_over = seen.number >= at && seen.method != "DELETE";
+            // The last request is looked after.
+            let spared: &[&str] = if at == 5 { &["DELETE", "GET", "HEAD"] } else { &["DELETE"] };
+            let is_over = seen.number >= at && !spared.contains(&seen.method.as_str());
             if is_over { Fault::SlowDown } else { Fault::None }
         });
         let client = server.client("failing", proxy.port);
         let error = edit(&client, &head, &insertion(LEN), &new, &in_order()).unwrap_err();
         assert_eq!(direct.head().unwrap().etag, head.etag, "{at}: {error}");
         assert!(contents(&direct) == old);
-        assert_eq!(direct.list_uploads().unwrap(), [], "{at}: {error}");
+        nothing_is_left(server, &direct);
     }
 }
 
@@ -293,6 +308,9 @@ fn kills_leave_old_or_new(server: &Server) {
         } else {
             kills += 1;
         }
+        if server.kind == Kind::S3sFs {
+            continue;
+        }
         let uploads = direct.list_uploads().unwrap();
         if let (true, Some(upload)) = (found == old, uploads.first()) {
             let proxy = Proxy::start(server.port, |_| Fault::None);
@@ -308,7 +326,7 @@ fn kills_leave_old_or_new(server: &Server) {
             let has_sent_part =
                 there.iter().any(|part| part.number == 2 && part.checksum.is_some());
             assert_eq!(sent, usize::from(!has_sent_part), "{there:?}");
-            resumed += usize::from(has_sent_part);
+            resumed += 1;
             assert!(contents(&direct) == after, "{at}");
         }
         let left = direct.list_uploads().unwrap();
@@ -319,7 +337,7 @@ fn kills_leave_old_or_new(server: &Server) {
         assert_eq!(recover(&direct, Duration::ZERO).unwrap(), left);
         assert_eq!(direct.list_uploads().unwrap(), []);
     }
-    println!("{:?}: {kills} kills, {resumed} uploads resumed without sending again", server.kind);
+    println!("{:?}: {kills} kills, {resumed} uploads resumed", server.kind);
     assert!(kills >= 8, "{kills}");
 }
 
@@ -343,14 +361,16 @@ fn wrong_credentials_are_told(server: &Server) {
     settings.credentials.secret = "wrong".to_owned();
     let name = bytesplice_s3::ObjectName::new("bucket", "ready").unwrap();
     let client = Client::new(name, &settings).unwrap();
-    let error = client.list_uploads().unwrap_err();
+    let error = client.get(0..1, "\"\"").unwrap_err();
     assert!(matches!(error, Error::Refused { status: 403, .. }), "{error}");
     assert!(error.to_string().starts_with("s3://bucket/ready: "), "{error}");
     let missing = server.client("missing", server.port).head().unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }), "{missing}");
 }
 
-const SCENARIOS: [(&str, fn(&Server)); 7] = [
+type Scenario = fn(&Server);
+
+const SCENARIOS: [(&str, Scenario); 7] = [
     ("edits", edits_give_the_bytes_and_keep_the_attributes),
     ("made once", an_object_is_made_once),
     ("writer in between", a_writer_in_between_wins),
