@@ -19,11 +19,7 @@ pub(crate) fn complete(
     len: u64,
     condition: &Condition,
 ) -> Result<String> {
-    let unknown = |source: Error| Error::Unknown {
-        object: store.name().clone(),
-        upload: upload.id.clone(),
-        source: Box::new(source),
-    };
+    let unknown = |source| unknown(store, &upload.id, source);
     let changed =
         || Error::Changed { object: store.name().clone(), operation: Operation::Complete };
     let gone = || Error::UploadGone { object: store.name().clone(), upload: upload.id.clone() };
@@ -65,6 +61,11 @@ pub(crate) fn complete(
     }
 }
 
+fn unknown(store: &dyn Store, upload: &str, source: Error) -> Error {
+    let (object, upload) = (store.name().clone(), upload.to_owned());
+    Error::Unknown { object, upload, source: Box::new(source) }
+}
+
 /// Whether the request may have been carried out all the same.
 fn was_lost(failure: &Error) -> bool {
     matches!(failure, Error::Unreachable { .. } | Error::BadAnswer { .. })
@@ -95,11 +96,7 @@ pub(crate) fn put(
     like: Option<&Head>,
     condition: &Condition,
 ) -> Result<String> {
-    let unknown = |source: Error| Error::Unknown {
-        object: store.name().clone(),
-        upload: String::new(),
-        source: Box::new(source),
-    };
+    let unknown = |source| unknown(store, "", source);
     let retry = store.retry();
     let mut failures = 0;
     loop {

@@ -5,23 +5,18 @@
 
 mod attributes;
 mod request;
-mod uploads;
+mod store;
 mod xml;
 
-use std::ops::Range;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use rusty_s3::{Bucket, Method, UrlStyle};
 use ureq::Agent;
 use url::Url;
 
-use crate::{
-    Condition, Credentials, Error, Head, LeftoverUpload, ObjectName, Operation, Result, Retry,
-    Settings, Store, Upload, UploadedPart,
-};
+use crate::{Credentials, Error, Head, ObjectName, Operation, Result, Retry, Settings};
 use request::Draft;
 
 /// One object of a store over HTTP or HTTPS. Cheap requests to it share connections; it can be used by many threads.
@@ -136,157 +131,9 @@ impl Client {
     }
 }
 
-/// Whether a store that does not know checksums may have said so by this error.
-fn may_be_the_checksum(error: &Error) -> bool {
-    matches!(error, Error::Refused { status: 400 | 501, code, .. }
-        if matches!(code.as_str(), "NotImplemented" | "InvalidArgument" | "InvalidRequest" | "UnsupportedArgument" | ""))
-}
-
 /// CRC-32C, as S3 writes it.
 pub(crate) fn checksum(body: &[u8]) -> String {
     STANDARD.encode(crc32c::crc32c(body).to_be_bytes())
-}
-
-fn with_condition<'a>(draft: Draft<'a>, condition: &Condition) -> Draft<'a> {
-    match condition {
-        Condition::Matches(etag) => draft.header("if-match", etag),
-        Condition::Absent => draft.header("if-none-match", "*"),
-    }
-}
-
-impl Store for Client {
-    fn name(&self) -> &ObjectName {
-        &self.name
-    }
-
-    fn retry(&self) -> Retry {
-        self.retry.clone()
-    }
-
-    fn head(&self) -> Result<Head> {
-        let draft = Draft::new(Operation::Head, Method::Head);
-        let answer = self.send(&draft)?;
-        let number = |name| answer.header(name).and_then(|text| text.parse().ok());
-        Ok(Head {
-            len: number("content-length").ok_or_else(|| self.missing(&draft, "Content-Length"))?,
-            etag: answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?.to_owned(),
-            attributes: attributes::attributes(&answer.headers),
-            tags: number("x-amz-tagging-count").unwrap_or(0),
-        })
-    }
-
-    fn get(&self, range: Range<u64>, etag: &str) -> Result<Vec<u8>> {
-        let len = range.end.saturating_sub(range.start);
-        if len == 0 {
-            return Ok(Vec::new());
-        }
-        let mut draft = Draft::new(Operation::Get, Method::Get)
-            .header("range", format!("bytes={}-{}", range.start, range.end - 1))
-            .header("if-match", etag);
-        draft.answer = draft.answer.max(len);
-        let answer = self.send(&draft)?;
-        let expected = format!("bytes {}-{}/", range.start, range.end - 1);
-        let is_range =
-            answer.header("content-range").is_some_and(|text| text.starts_with(&expected));
-        // Stores may answer 200 where the range is all there is.
-        let is_whole = answer.status == 200 && range.start == 0;
-        if answer.header("etag").is_some_and(|found| found != etag) {
-            let (object, operation) = (self.name.clone(), Operation::Get);
-            return Err(Error::Changed { object, operation });
-        }
-        if !(is_range || is_whole) || answer.body.len() as u64 != len {
-            return Err(self.bad(&draft, "it is not the range that was asked for"));
-        }
-        Ok(answer.body)
-    }
-
-    fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String> {
-        let draft = Draft::new(Operation::Put, Method::Put).body(body);
-        let draft = with_condition(self.with_attributes(draft, like)?, condition);
-        let checked = draft.clone().header("x-amz-checksum-crc32c", checksum(body));
-        // Sent once: whoever sends it again after a lost answer may meet his own object.
-        let answer = match self.send_up_to(&checked, 1) {
-            Err(error) if may_be_the_checksum(&error) => self.send_up_to(&draft, 1),
-            answer => answer,
-        }?;
-        let etag = answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?;
-        Ok(etag.to_owned())
-    }
-
-    fn create_upload(&self, like: Option<&Head>) -> Result<Upload> {
-        self.create(like)
-    }
-
-    fn upload_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<UploadedPart> {
-        self.send_part(upload, number, body)
-    }
-
-    fn copy_part(
-        &self,
-        upload: &Upload,
-        number: u16,
-        range: Range<u64>,
-        etag: &str,
-    ) -> Result<UploadedPart> {
-        self.copy(upload, number, range, etag)
-    }
-
-    fn complete(
-        &self,
-        upload: &Upload,
-        parts: &[UploadedPart],
-        condition: &Condition,
-    ) -> Result<String> {
-        self.complete_once(upload, parts, condition)
-    }
-
-    fn abort(&self, upload: &str) -> Result<()> {
-        let draft = Draft::new(Operation::Abort, Method::Delete).query("uploadId", upload);
-        self.send(&draft).map(|_| ())
-    }
-
-    fn list_parts(&self, upload: &str) -> Result<Vec<UploadedPart>> {
-        self.all_parts(upload)
-    }
-
-    fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
-        let mut uploads = Vec::new();
-        let mut marker: Option<(String, String)> = None;
-        loop {
-            let mut draft = Draft::new(Operation::ListUploads, Method::Get)
-                .query("uploads", "")
-                .query("prefix", self.name.key());
-            draft.of_bucket = true;
-            if let Some((key, id)) = &marker {
-                draft = draft.query("key-marker", key).query("upload-id-marker", id);
-            }
-            let answer = self.send(&draft)?;
-            let document = self.document(&draft, answer.text())?;
-            let root = document.root_element();
-            for upload in xml::children(root, "Upload") {
-                if xml::text(upload, "Key") != Some(self.name.key()) {
-                    continue;
-                }
-                let id = xml::text(upload, "UploadId");
-                let initiated = xml::text(upload, "Initiated").and_then(|text| text.parse().ok());
-                let initiated: Timestamp =
-                    initiated.ok_or_else(|| self.missing(&draft, "time of the upload"))?;
-                uploads.push(LeftoverUpload {
-                    id: id.ok_or_else(|| self.missing(&draft, "UploadId"))?.to_owned(),
-                    initiated: SystemTime::from(initiated),
-                });
-            }
-            if xml::text(root, "IsTruncated") != Some("true") {
-                return Ok(uploads);
-            }
-            let next = |name| xml::text(root, name).unwrap_or("").to_owned();
-            let next = (next("NextKeyMarker"), next("NextUploadIdMarker"));
-            if marker.as_ref() == Some(&next) || next.0.is_empty() {
-                return Err(self.bad(&draft, "the list does not go on"));
-            }
-            marker = Some(next);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,16 +1,79 @@
 use std::ops::Range;
+use std::time::SystemTime;
 
+use jiff::Timestamp;
 use roxmltree::Node;
 use rusty_s3::Method;
 
 use super::request::{Answer, Draft};
-use super::{Client, checksum, may_be_the_checksum, with_condition, xml};
-use crate::{Condition, Error, Head, Operation, Result, Upload, UploadedPart};
+use super::{Client, attributes, checksum, xml};
+use crate::{
+    Condition, Error, Head, LeftoverUpload, ObjectName, Operation, Result, Retry, Store, Upload,
+    UploadedPart,
+};
 
 const CHECKSUM: &str = "x-amz-checksum-crc32c";
 
-impl Client {
-    pub(super) fn create(&self, like: Option<&Head>) -> Result<Upload> {
+impl Store for Client {
+    fn name(&self) -> &ObjectName {
+        &self.name
+    }
+
+    fn retry(&self) -> Retry {
+        self.retry.clone()
+    }
+
+    fn head(&self) -> Result<Head> {
+        let draft = Draft::new(Operation::Head, Method::Head);
+        let answer = self.send(&draft)?;
+        let number = |name| answer.header(name).and_then(|text| text.parse().ok());
+        Ok(Head {
+            len: number("content-length").ok_or_else(|| self.missing(&draft, "Content-Length"))?,
+            etag: answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?.to_owned(),
+            attributes: attributes::attributes(&answer.headers),
+            tags: number("x-amz-tagging-count").unwrap_or(0),
+        })
+    }
+
+    fn get(&self, range: Range<u64>, etag: &str) -> Result<Vec<u8>> {
+        let len = range.end.saturating_sub(range.start);
+        if len == 0 {
+            return Ok(Vec::new());
+        }
+        let mut draft = Draft::new(Operation::Get, Method::Get)
+            .header("range", format!("bytes={}-{}", range.start, range.end - 1))
+            .header("if-match", etag);
+        draft.answer = draft.answer.max(len);
+        let answer = self.send(&draft)?;
+        let expected = format!("bytes {}-{}/", range.start, range.end - 1);
+        let is_range =
+            answer.header("content-range").is_some_and(|text| text.starts_with(&expected));
+        // Stores may answer 200 where the range is all there is.
+        let is_whole = answer.status == 200 && range.start == 0;
+        if answer.header("etag").is_some_and(|found| found != etag) {
+            let (object, operation) = (self.name.clone(), Operation::Get);
+            return Err(Error::Changed { object, operation });
+        }
+        if !(is_range || is_whole) || answer.body.len() as u64 != len {
+            return Err(self.bad(&draft, "it is not the range that was asked for"));
+        }
+        Ok(answer.body)
+    }
+
+    fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String> {
+        let draft = Draft::new(Operation::Put, Method::Put).body(body);
+        let draft = with_condition(self.with_attributes(draft, like)?, condition);
+        let checked = draft.clone().header("x-amz-checksum-crc32c", checksum(body));
+        // Sent once: whoever sends it again after a lost answer may meet his own object.
+        let answer = match self.send_up_to(&checked, 1) {
+            Err(error) if may_be_the_checksum(&error) => self.send_up_to(&draft, 1),
+            answer => answer,
+        }?;
+        let etag = answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?;
+        Ok(etag.to_owned())
+    }
+
+    fn create_upload(&self, like: Option<&Head>) -> Result<Upload> {
         let draft = Draft::new(Operation::CreateUpload, Method::Post).query("uploads", "");
         let draft = self.with_attributes(draft, like)?;
         let checked = draft.clone().header("x-amz-checksum-algorithm", "CRC32C");
@@ -29,12 +92,7 @@ impl Client {
         })
     }
 
-    pub(super) fn send_part(
-        &self,
-        upload: &Upload,
-        number: u16,
-        body: &[u8],
-    ) -> Result<UploadedPart> {
+    fn upload_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<UploadedPart> {
         let mut draft = part(Operation::UploadPart, upload, number).body(body);
         let checksum = upload.checksums.then(|| checksum(body));
         if let Some(checksum) = &checksum {
@@ -49,7 +107,7 @@ impl Client {
         Ok(UploadedPart { number, etag, len: Some(body.len() as u64), checksum })
     }
 
-    pub(super) fn copy(
+    fn copy_part(
         &self,
         upload: &Upload,
         number: u16,
@@ -72,8 +130,7 @@ impl Client {
         self.part_in(&draft, document.root_element(), number, Some(len))
     }
 
-    /// Once: see [`crate::Store::complete`].
-    pub(super) fn complete_once(
+    fn complete(
         &self,
         upload: &Upload,
         parts: &[UploadedPart],
@@ -100,7 +157,12 @@ impl Client {
         self.etag_of(&draft, &answer)
     }
 
-    pub(super) fn all_parts(&self, upload: &str) -> Result<Vec<UploadedPart>> {
+    fn abort(&self, upload: &str) -> Result<()> {
+        let draft = Draft::new(Operation::Abort, Method::Delete).query("uploadId", upload);
+        self.send(&draft).map(|_| ())
+    }
+
+    fn list_parts(&self, upload: &str) -> Result<Vec<UploadedPart>> {
         let mut parts: Vec<UploadedPart> = Vec::new();
         let mut marker: u16 = 0;
         loop {
@@ -133,6 +195,47 @@ impl Client {
         Ok(single.filter(|parts| parts.len() == 1).flatten().cloned().collect())
     }
 
+    fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
+        let mut uploads = Vec::new();
+        let mut marker: Option<(String, String)> = None;
+        loop {
+            let mut draft = Draft::new(Operation::ListUploads, Method::Get)
+                .query("uploads", "")
+                .query("prefix", self.name.key());
+            draft.of_bucket = true;
+            if let Some((key, id)) = &marker {
+                draft = draft.query("key-marker", key).query("upload-id-marker", id);
+            }
+            let answer = self.send(&draft)?;
+            let document = self.document(&draft, answer.text())?;
+            let root = document.root_element();
+            for upload in xml::children(root, "Upload") {
+                if xml::text(upload, "Key") != Some(self.name.key()) {
+                    continue;
+                }
+                let id = xml::text(upload, "UploadId");
+                let initiated = xml::text(upload, "Initiated").and_then(|text| text.parse().ok());
+                let initiated: Timestamp =
+                    initiated.ok_or_else(|| self.missing(&draft, "time of the upload"))?;
+                uploads.push(LeftoverUpload {
+                    id: id.ok_or_else(|| self.missing(&draft, "UploadId"))?.to_owned(),
+                    initiated: SystemTime::from(initiated),
+                });
+            }
+            if xml::text(root, "IsTruncated") != Some("true") {
+                return Ok(uploads);
+            }
+            let next = |name| xml::text(root, name).unwrap_or("").to_owned();
+            let next = (next("NextKeyMarker"), next("NextUploadIdMarker"));
+            if marker.as_ref() == Some(&next) || next.0.is_empty() {
+                return Err(self.bad(&draft, "the list does not go on"));
+            }
+            marker = Some(next);
+        }
+    }
+}
+
+impl Client {
     fn part_in(
         &self,
         draft: &Draft<'_>,
@@ -155,4 +258,17 @@ impl Client {
 
 fn part<'a>(operation: Operation, upload: &Upload, number: u16) -> Draft<'a> {
     Draft::new(operation, Method::Put).query("partNumber", number).query("uploadId", &upload.id)
+}
+
+/// Whether a store that does not know checksums may have said so by this error.
+fn may_be_the_checksum(error: &Error) -> bool {
+    matches!(error, Error::Refused { status: 400 | 501, code, .. }
+        if matches!(code.as_str(), "NotImplemented" | "InvalidArgument" | "InvalidRequest" | "UnsupportedArgument" | ""))
+}
+
+fn with_condition<'a>(draft: Draft<'a>, condition: &Condition) -> Draft<'a> {
+    match condition {
+        Condition::Matches(etag) => draft.header("if-match", etag),
+        Condition::Absent => draft.header("if-none-match", "*"),
+    }
 }
