@@ -145,7 +145,7 @@ fn check_best(pieces: Vec<Piece>, old_len: u64, profile: &Profile) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
 
     #[test]
     fn no_division_is_better(
