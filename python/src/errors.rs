@@ -34,6 +34,7 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         FileState::Recoverable { .. } => "recoverable",
         FileState::Committed => "committed",
         FileState::Damaged => "damaged",
+        FileState::OldOrNew => "old-or-new",
         _ => "unchanged",
     };
     let message = error.to_string();

@@ -1,7 +1,9 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use bytesplice::{Cancel, Progress};
 
 use crate::client::checksum;
 use crate::completion;
@@ -25,8 +27,10 @@ pub struct CommitOptions<'a> {
     pub keep_upload: bool,
     /// Told the identifier of the upload once there is one: keep it to resume or abort it after a kill.
     pub on_upload: Option<&'a (dyn Fn(&str) + Sync)>,
-    /// The commit stops once this is true, unless the object is being swapped.
-    pub stop: Option<&'a AtomicBool>,
+    /// Told how many bytes of the new contents are in parts, by several threads, whenever a part is there.
+    pub progress: Option<&'a (dyn Fn(Progress) + Sync)>,
+    /// The commit stops once this is requested, unless the object is being swapped.
+    pub cancel: Option<&'a Cancel>,
 }
 
 impl Default for CommitOptions<'_> {
@@ -38,7 +42,8 @@ impl Default for CommitOptions<'_> {
             resume: None,
             keep_upload: false,
             on_upload: None,
-            stop: None,
+            progress: None,
+            cancel: None,
         }
     }
 }
@@ -79,7 +84,7 @@ pub fn commit(
     let condition = old.map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone()));
     if plan.is_single_put() {
         let body = job.body(0..plan.len())?;
-        job.stop()?;
+        job.check_cancelled()?;
         return completion::put(store, &body, old, &condition);
     }
     let (upload, there) = begin(store, old, options.resume)?;
@@ -87,7 +92,7 @@ pub fn commit(
         tell(&upload.id);
     }
     let result = job.parts(&upload, &there).and_then(|parts| {
-        job.stop()?;
+        job.check_cancelled()?;
         completion::complete(store, &upload, &parts, plan.len(), &condition)
     });
     match result {
@@ -139,6 +144,7 @@ impl Job<'_> {
         let fit = usize::try_from(fit).unwrap_or(usize::MAX);
         let threads = self.options.threads.min(fit).min(parts.len()).max(1);
         let next = AtomicUsize::new(0);
+        let bytes_done = AtomicU64::new(0);
         let made: Mutex<Result<Vec<UploadedPart>>> = Mutex::new(Ok(Vec::new()));
         let work = || {
             loop {
@@ -146,6 +152,10 @@ impl Job<'_> {
                 let Some(part) = parts.get(index) else { return };
                 let result = self.part(upload, index, part, there);
                 let failed = result.is_err();
+                if let (false, Some(progress)) = (failed, self.options.progress) {
+                    let bytes_done = bytes_done.fetch_add(part.len, Ordering::Relaxed) + part.len;
+                    progress(Progress { bytes_done, bytes_total: self.plan.len() });
+                }
                 let mut made = made.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 match (&mut *made, result) {
                     (Ok(made), Ok(part)) => made.push(part),
@@ -176,7 +186,7 @@ impl Job<'_> {
         part: &Part,
         there: &[UploadedPart],
     ) -> Result<UploadedPart> {
-        self.stop()?;
+        self.check_cancelled()?;
         // A plan has no more parts than numbers.
         let number = u16::try_from(index + 1).unwrap_or(u16::MAX);
         if let Origin::Kept(offset) = part.origin {
@@ -200,7 +210,7 @@ impl Job<'_> {
         let mut body = Vec::new();
         for segment in self.plan.segments(range) {
             if let Origin::Kept(offset) = segment.origin {
-                self.stop()?;
+                self.check_cancelled()?;
                 let bytes = self.store.get(offset..offset + segment.len, self.old_etag())?;
                 body.extend_from_slice(&bytes);
                 continue;
@@ -222,9 +232,9 @@ impl Job<'_> {
         self.old.map_or("", |head| &head.etag)
     }
 
-    fn stop(&self) -> Result<()> {
-        if self.options.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
-            return Err(Error::Stopped { object: self.store.name().clone() });
+    fn check_cancelled(&self) -> Result<()> {
+        if self.options.cancel.is_some_and(Cancel::is_requested) {
+            return Err(Error::Cancelled { object: self.store.name().clone() });
         }
         Ok(())
     }

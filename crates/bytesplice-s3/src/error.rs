@@ -34,6 +34,9 @@ pub enum Error {
         /// What was found, and what to do.
         why: String,
     },
+    /// The edits themselves: an expectation that was not met, a source that changed, an earlier commit that failed.
+    #[error(transparent)]
+    Edits(#[from] bytesplice::Error),
     /// The new contents cannot be put together.
     #[error("{object}: {source}")]
     Plan {
@@ -125,7 +128,7 @@ pub enum Error {
     },
     /// The commit was asked to stop.
     #[error("{object}: the commit was stopped; the object is unchanged")]
-    Stopped {
+    Cancelled {
         /// The object.
         object: ObjectName,
     },

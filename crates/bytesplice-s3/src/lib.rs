@@ -22,8 +22,23 @@
 //! # Ok::<(), bytesplice_s3::PlanError>(())
 //! ```
 
+//!
+//! [`ObjectFile`] is an object with the edits and reads of a `SpliceFile`, which are those of
+//! [`Contents`](bytesplice::Contents):
+//!
+//! ```no_run
+//! use bytesplice_s3::ObjectFile;
+//!
+//! let mut object = ObjectFile::open("s3://bucket/key")?;
+//! object.insert(0, "a header\n")?;
+//! println!("{} bytes are to be sent", object.plan()?.cost().bytes_up);
+//! object.commit()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
 #![warn(missing_docs)]
 
+mod cache;
 mod client;
 mod commit;
 mod completion;
@@ -31,6 +46,8 @@ mod credentials;
 mod error;
 mod leftover;
 mod name;
+mod object_file;
+mod original;
 mod plan;
 mod profile;
 mod retry;
@@ -43,6 +60,7 @@ pub use credentials::Credentials;
 pub use error::{Error, ObjectState, Operation, Result};
 pub use leftover::recover;
 pub use name::ObjectName;
+pub use object_file::{ObjectFile, ObjectOptions};
 pub use plan::{Cost, Origin, Part, Piece, Plan, PlanError, Requests, Segment};
 pub use profile::{Prices, Profile};
 pub use retry::Retry;

@@ -65,6 +65,25 @@ impl Profile {
         ..Self::COMPATIBLE
     };
 
+    /// The profile for a store at this address, or for Amazon's own without one: [`EQUAL_PARTS`](Self::EQUAL_PARTS) for
+    /// Cloudflare R2, [`COMPATIBLE`](Self::COMPATIBLE) for all others.
+    ///
+    /// ```
+    /// use bytesplice_s3::Profile;
+    /// assert_eq!(Profile::of(None), Profile::AWS);
+    /// assert!(Profile::of(Some("https://account.r2.cloudflarestorage.com")).equal_parts);
+    /// ```
+    #[must_use]
+    pub fn of(endpoint: Option<&str>) -> Self {
+        let Some(endpoint) = endpoint else { return Self::AWS };
+        let host = endpoint.split("://").last().and_then(|rest| rest.split(['/', ':']).next());
+        match host.unwrap_or_default() {
+            host if host.ends_with(".amazonaws.com") => Self::AWS,
+            host if host.ends_with(".r2.cloudflarestorage.com") => Self::EQUAL_PARTS,
+            _ => Self::COMPATIBLE,
+        }
+    }
+
     /// The rule that these numbers break, if any.
     pub(crate) fn broken_rule(&self) -> Option<&'static str> {
         if self.smallest_part == 0 || self.most_parts == 0 {

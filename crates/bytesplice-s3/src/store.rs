@@ -6,7 +6,7 @@ use crate::{ObjectName, Result, Retry};
 /// A store as one object sees it: every request that a commit makes, and the seam for tests.
 ///
 /// Each call is tried as often as is safe; what it returns is final. [`Client`](crate::Client) is the one over HTTP.
-pub trait Store: Sync {
+pub trait Store: Send + Sync {
     /// The object.
     fn name(&self) -> &ObjectName;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use bytesplice::Cancel;
 use bytesplice_s3::{
     CommitOptions, Condition, Error, Head, LeftoverUpload, ObjectName, ObjectState, Operation,
     Piece, Plan, Profile, Result, Retry, Store, Upload, UploadedPart, commit,
@@ -199,11 +199,11 @@ fn edit(store: &Memory, byte: u8, options: &CommitOptions<'_>) -> (Result<String
 fn cut_short() -> Memory {
     let store = Memory::new(old());
     *store.lost.lock().unwrap() = Lost::Everything;
-    let stop = AtomicBool::new(false);
+    let cancel = Cancel::new();
     let options = CommitOptions {
         keep_upload: true,
         threads: 1,
-        stop: Some(&stop),
+        cancel: Some(&cancel),
         ..CommitOptions::default()
     };
     let pieces = [
@@ -215,12 +215,14 @@ fn cut_short() -> Memory {
     let read = |offset: u64, buffer: &mut [u8]| {
         buffer.fill(7);
         // Two of the sent parts get there.
-        stop.store(offset >= 125, Ordering::Relaxed);
+        if offset >= 125 {
+            cancel.request();
+        }
         Ok(())
     };
     let head = store.head().unwrap();
     let error = commit(&store, Some(&head), &plan, &read, &options).unwrap_err();
-    assert!(matches!(error, Error::Stopped { .. }), "{error}");
+    assert!(matches!(error, Error::Cancelled { .. }), "{error}");
     assert_eq!(store.list_uploads().unwrap().len(), 1);
     *store.lost.lock().unwrap() = Lost::Nothing;
     store

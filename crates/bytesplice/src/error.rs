@@ -406,6 +406,8 @@ pub enum FileState {
     Committed,
     /// A `direct` or unsynced commit was cut: neither old nor new.
     Damaged,
+    /// An object whose swap was not answered: wholly old or wholly new.
+    OldOrNew,
 }
 
 impl fmt::Display for FileState {
@@ -419,6 +421,9 @@ impl fmt::Display for FileState {
                 Shown(journal)
             ),
             Self::Committed => out.write_str("the file holds the new contents"),
+            Self::OldOrNew => out.write_str(
+                "whether the object holds the old or the new contents is not known: open it again and look",
+            ),
             Self::Damaged => out.write_str(
                 "the file was being changed without a journal and is now neither old nor new: restore it from a backup",
             ),

@@ -14,17 +14,18 @@ use crate::{Contents, FileState, Result};
 
 /// For owners.
 impl Contents {
-    /// Whether a commit may begin now; saves what it takes from history and snapshots. O(n) in their pieces and those of the
-    /// contents, and what is saved.
+    /// Whether a commit may begin now; saves what it takes from history and snapshots, which is read for that: `room` bytes
+    /// at most, and no more than the [`history_limit`](crate::OpenOptions::history_limit). O(n) in their pieces and those
+    /// of the contents, and what is saved.
     ///
     /// # Errors
     /// [`Error::Poisoned`](crate::Error::Poisoned); [`Error::Unexpected`](crate::Error::Unexpected), if an
     /// [expectation](Self::expect) was not met; [`Error::SourceChanged`](crate::Error::SourceChanged).
-    pub fn begin_commit(&self) -> Result<Kept> {
+    pub fn begin_commit(&self, room: u64) -> Result<Kept> {
         self.check_usable()?;
         self.check_expectations()?;
         self.sources.iter().try_for_each(|source| source.check_unchanged())?;
-        Ok(self.keep_history())
+        Ok(self.keep_history(room))
     }
 
     /// Takes `original`, whose bytes are the current contents since a commit, as the new ground for edits. `kept` is from the

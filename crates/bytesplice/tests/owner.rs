@@ -43,7 +43,7 @@ impl MemoryFile {
     }
 
     fn commit(&mut self) -> bytesplice::Result<()> {
-        let kept = self.begin_commit()?;
+        let kept = self.begin_commit(u64::MAX)?;
         let mut new = Vec::new();
         for part in self.parts() {
             let len = (part.range.end - part.range.start) as usize;
@@ -139,14 +139,14 @@ fn what_an_owner_says_is_damaged_is_not_read_on() {
     let refused = |outcome| matches!(outcome, Err(Error::Poisoned { .. }));
     assert!(refused(file.append("x")));
     assert!(refused(file.read_exact_at(&mut [0], 0)));
-    assert!(refused(file.begin_commit().map(drop)));
+    assert!(refused(file.begin_commit(u64::MAX).map(drop)));
 }
 
 #[test]
 fn expectations_are_asked_for_by_the_next_commit() {
     let mut file = MemoryFile::new(b"0123456789".to_vec());
     file.expect(2..4, "23").unwrap();
-    file.begin_commit().unwrap();
+    file.begin_commit(u64::MAX).unwrap();
     file.expect(2..4, "xx").unwrap_err();
-    assert!(matches!(file.begin_commit(), Err(Error::Unexpected { start: 2, end: 4, .. })));
+    assert!(matches!(file.begin_commit(u64::MAX), Err(Error::Unexpected { start: 2, end: 4, .. })));
 }

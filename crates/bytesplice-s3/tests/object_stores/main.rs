@@ -1,5 +1,6 @@
 //! Commits against real servers: bytes are compared with a model, never only statuses or lengths.
 
+mod object_file;
 mod proxy;
 mod servers;
 
@@ -382,7 +383,7 @@ const SCENARIOS: [(&str, Scenario); 7] = [
 
 fn run(kind: Kind) {
     let server = Server::start(kind);
-    for (name, scenario) in SCENARIOS {
+    for (name, scenario) in SCENARIOS.into_iter().chain(object_file::SCENARIOS) {
         println!("{kind:?}: {name}");
         scenario(&server);
     }

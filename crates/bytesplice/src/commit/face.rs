@@ -121,7 +121,7 @@ impl SpliceFile {
         };
         self.check_unchanged()?;
         if options.strategy == Strategy::Replace {
-            let kept = self.keep_history();
+            let kept = self.keep_history(u64::MAX);
             return self.commit_by_replacing(options, kept);
         }
         let unnamed =
@@ -141,7 +141,7 @@ impl SpliceFile {
             self.tree.clone()
         };
         let choice = self.choose(&pieces, options.strategy, synced, Survey::Enough)?;
-        let kept = self.keep_history();
+        let kept = self.keep_history(u64::MAX);
         let Some(mut candidate) = choice.candidate else {
             // The contents are those of the file.
             return self.start_over_from_disk(kept);

@@ -38,13 +38,14 @@ struct KeptSteps {
 
 impl Contents {
     /// Saves what a commit of the current contents takes from steps and snapshots. O(n) in the pieces of both and of the
-    /// contents if there is anything to find, O(steps) otherwise, and what is saved.
-    pub(crate) fn keep_history(&self) -> Kept {
+    /// contents if there is anything to find, O(steps) otherwise, and what is saved: `room` bytes at most, and no more than
+    /// the limit.
+    pub(crate) fn keep_history(&self, room: u64) -> Kept {
         let mut rebase = Rebase {
             file: self,
             found: None,
             added: self.added.another(),
-            room: self.history.limit,
+            room: room.min(self.history.limit),
         };
         let mut snapshots = BTreeMap::new();
         for (name, snapshot) in self.snapshots.iter() {
