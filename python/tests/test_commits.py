@@ -210,7 +210,7 @@ def test_abort(long: Path) -> None:
     assert bytesplice.abort(long) == "clean"
 
     def die(when: str) -> None:
-        died = subprocess.run([sys.executable, "-I", "-c", DIES, str(long), when], check=False)
+        died = subprocess.run([sys.executable, "-P", "-c", DIES, str(long), when], check=False)
         assert died.returncode == 7
         assert journal(long).exists()
 

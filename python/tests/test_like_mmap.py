@@ -77,6 +77,9 @@ def call(mapped: Any, name: str, *arguments: Any) -> object:
 def compare(ours: Any, theirs: Any, name: str, *arguments: Any) -> None:
     kind, value = outcome(partial(call, ours, name, *arguments))
     expected_kind, expected = outcome(partial(call, theirs, name, *arguments))
+    if name == "set" and {kind, expected_kind} == {IndexError, ValueError}:
+        # Both are wrong, and which is said first differs between versions.
+        return
     assert kind == expected_kind, (name, arguments, value, expected)
     # The interpreter words errors about the types of arguments, each version differently.
     if kind not in (TypeError, OverflowError):
@@ -139,6 +142,7 @@ def test_closed_maps(tmp_path: Path, contents: bytes, calls: list[Any]) -> None:
                 ValueError,
                 TypeError,
                 OverflowError,
+                IndexError,
             }, (name, arguments)
         ours.close()
 

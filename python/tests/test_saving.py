@@ -237,7 +237,7 @@ cycle.append(cycle)
 
 
 def test_the_end_of_the_interpreter_saves(data: Path) -> None:
-    command = [sys.executable, "-I", "-W", "always::ResourceWarning", "-c", AT_EXIT, str(data)]
+    command = [sys.executable, "-P", "-W", "always::ResourceWarning", "-c", AT_EXIT, str(data)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert "ResourceWarning: unclosed map of" in done.stderr
     assert data.read_bytes() == b"new " + CONTENTS

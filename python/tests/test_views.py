@@ -9,7 +9,6 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy
 import pytest
 from conftest import CONTENTS, opened
 
@@ -28,6 +27,7 @@ def test_a_view_is_the_file(data: Path) -> None:
 
 
 def test_a_view_of_numpy(data: Path) -> None:
+    numpy = pytest.importorskip("numpy")
     with opened(data) as mapped:
         array = numpy.frombuffer(mapped, dtype="u1")
         array[:4] = 65
