@@ -111,6 +111,9 @@ def _item(
         return f"(?P<{names[number]}>{inner})" if number in names else f"({inner})"
     if op in (code.MAX_REPEAT, code.MIN_REPEAT):
         least, most, tree = argument
+        if most > 1 and tree.getwidth()[0] == 0 and _has_choice(tree):
+            # The engines go on differently after a round that took nothing where more could be had.
+            _refuse(pattern, "a repetition of alternatives, or of what is lazy, that may be empty")
         bounds = f"{least},{'' if most == code.MAXREPEAT else most}"
         lazy = "?" if op is code.MIN_REPEAT else ""
         return f"(?:{_sequence(pattern, names, tree, flags)}){{{bounds}}}{lazy}"
@@ -125,6 +128,16 @@ def _item(
     if op is code.FAILURE:
         return r"[^\x00-\xFF]"
     _refuse(pattern, _REFUSED.get(op, str(op)))
+
+
+def _has_choice(tree: Any) -> bool:
+    """Whether there are alternatives in it, or lazy repetitions."""
+    for op, argument in tree:
+        if op in (code.BRANCH, code.MIN_REPEAT):
+            return True
+        if op in (code.SUBPATTERN, code.MAX_REPEAT) and _has_choice(argument[-1]):
+            return True
+    return False
 
 
 def _class(pattern: "re.Pattern[bytes]", items: Iterable[Any]) -> str:
