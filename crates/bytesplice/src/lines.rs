@@ -3,7 +3,7 @@ use std::ops::{Bound, Range, RangeBounds};
 use memchr::{memchr_iter, memrchr};
 
 use crate::buffer::Buffer;
-use crate::{Contents, Error, Result, range};
+use crate::{Cancel, Contents, Error, Progress, Result, range};
 
 /// Bytes that are read at once: in the second-level cache they are counted as fast as they are read.
 const BUFFER: usize = 256 << 10;
@@ -43,6 +43,46 @@ impl Contents {
     /// # }
     /// ```
     pub fn lines(&self, range: impl RangeBounds<u64>) -> Result<Range<u64>> {
+        self.find_lines(range, LineScan::new(self))
+    }
+
+    /// [`lines`](Self::lines), told of to `progress` and stopped by `cancel`.
+    ///
+    /// # Errors
+    /// As for [`lines`](Self::lines), and [`Error::Cancelled`].
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("log");
+    /// use bytesplice::{Cancel, Error, SpliceFile};
+    ///
+    /// std::fs::write(&path, "one\ntwo\nthree\nfour")?;
+    /// let file = SpliceFile::open(&path)?;
+    /// let (cancel, mut bytes) = (Cancel::new(), 0);
+    /// assert_eq!(file.lines_with(1..3, &mut |progress| bytes = progress.bytes_done, &cancel)?, 4..14);
+    /// assert_eq!(bytes, 18);
+    /// cancel.request();
+    /// let outcome = file.line_count_with(&mut |_| (), &cancel);
+    /// assert!(matches!(outcome, Err(Error::Cancelled { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn lines_with(
+        &self,
+        range: impl RangeBounds<u64>,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<Range<u64>> {
+        self.find_lines(range, LineScan::watched(self, progress, cancel))
+    }
+
+    fn find_lines(
+        &self,
+        range: impl RangeBounds<u64>,
+        mut scan: LineScan<'_>,
+    ) -> Result<Range<u64>> {
         let too_large = |what| Error::TooLarge { path: self.path().into(), what };
         let first = match range.start_bound() {
             Bound::Included(&first) => first,
@@ -67,7 +107,6 @@ impl Contents {
             end: behind.unwrap_or(first),
             lines,
         };
-        let mut scan = LineScan::new(self);
         let start = scan.start_of(first)?.map_err(outside)?;
         let end = match behind {
             Some(behind) => scan.start_of(behind)?.map_err(outside)?,
@@ -82,6 +121,19 @@ impl Contents {
     /// As for [`read_at`](Self::read_at).
     pub fn line_count(&self) -> Result<u64> {
         LineScan::new(self).count()
+    }
+
+    /// [`line_count`](Self::line_count), told of to `progress` and stopped by `cancel`, as
+    /// [`lines_with`](Self::lines_with) is.
+    ///
+    /// # Errors
+    /// As for [`read_at`](Self::read_at), and [`Error::Cancelled`].
+    pub fn line_count_with(
+        &self,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<u64> {
+        LineScan::watched(self, progress, cancel).count()
     }
 
     /// The number of the line in which the byte at `offset` lies, from 0 on; at the end, of the line that a byte
@@ -102,6 +154,23 @@ impl Contents {
     /// # }
     /// ```
     pub fn line_at(&self, offset: u64) -> Result<u64> {
+        self.find_line(offset, LineScan::new(self))
+    }
+
+    /// [`line_at`](Self::line_at), told of to `progress` and stopped by `cancel`, as [`lines_with`](Self::lines_with) is.
+    ///
+    /// # Errors
+    /// As for [`line_at`](Self::line_at), and [`Error::Cancelled`].
+    pub fn line_at_with(
+        &self,
+        offset: u64,
+        progress: &mut dyn FnMut(Progress),
+        cancel: &Cancel,
+    ) -> Result<u64> {
+        self.find_line(offset, LineScan::watched(self, progress, cancel))
+    }
+
+    fn find_line(&self, offset: u64, scan: LineScan<'_>) -> Result<u64> {
         let before =
             range::resolve(..offset, self.len(), self.path()).map_err(|_| Error::OutOfRange {
                 path: self.path().into(),
@@ -109,7 +178,7 @@ impl Contents {
                 end: offset,
                 len: self.len(),
             })?;
-        let mut scan = LineScan { end: before.end, ..LineScan::new(self) };
+        let mut scan = LineScan { end: before.end, ..scan };
         while scan.skip_buffer()? {}
         Ok(scan.newlines)
     }
@@ -127,13 +196,23 @@ struct LineScan<'a> {
     newlines: u64,
     /// Where the scan stops.
     end: u64,
+    /// What is told of the bytes that were read, and what can stop the scan.
+    watch: Option<(&'a mut dyn FnMut(Progress), &'a Cancel)>,
 }
 
 impl<'a> LineScan<'a> {
     fn new(file: &'a Contents) -> Self {
         let end = file.len();
         let buffer = Buffer::new(end.min(BUFFER as u64) as usize);
-        Self { file, buffer, rest: 0..0, offset: 0, newlines: 0, end }
+        Self { file, buffer, rest: 0..0, offset: 0, newlines: 0, end, watch: None }
+    }
+
+    fn watched(
+        file: &'a Contents,
+        progress: &'a mut dyn FnMut(Progress),
+        cancel: &'a Cancel,
+    ) -> Self {
+        Self { watch: Some((progress, cancel)), ..Self::new(file) }
     }
 
     /// Offset of the start of line `number`, of the end if there are so many lines and no more; else the number of
@@ -191,6 +270,11 @@ impl<'a> LineScan<'a> {
             let count = (self.end - self.offset).min(self.buffer.len() as u64) as usize;
             self.file.read_exact_at(&mut self.buffer[..count], self.offset)?;
             self.rest = 0..count;
+            if let Some((progress, cancel)) = &mut self.watch {
+                let bytes_done = self.offset + count as u64;
+                progress(Progress { bytes_done, bytes_total: self.end });
+                Cancel::check(Some(cancel), self.file.path())?;
+            }
         }
         Ok(!self.rest.is_empty())
     }
