@@ -2,7 +2,6 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from os import PathLike
 from types import TracebackType
 from typing import (
@@ -17,7 +16,7 @@ from typing import (
     overload,
 )
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 # "replace" would give the file another inode than the descriptor that was mapped.
 _Strategy = Literal["auto", "journaled", "snapshot", "extents", "direct"]
@@ -99,6 +98,7 @@ def abort(path: _Path, /) -> _Recovery:
     RecoveryError says that it is past its commit point and can only be finished.
     """
 
+@disjoint_base
 class mmap:
     """
     A memory-mapped file whose slices can take bytes of any length.
@@ -342,7 +342,7 @@ def open(
     commit that was cut short is finished or taken back first.
     """
 
-def _run(arguments: list[str], /) -> int: ...
+def _run(arguments: list[str]) -> int: ...
 def _open_descriptor(fileno: int, /) -> SpliceFile: ...
 def recover(path: _Path, /, *, force: bool = False) -> _Recovery:
     """Finish or take back a commit that was cut short. Opening the file does the same.
@@ -433,6 +433,20 @@ class Match:
     def __len__(self) -> int: ...
     def __bool__(self) -> Literal[True]: ...
     def __hash__(self) -> int: ...
+
+@final
+class Matches:
+    """What SpliceFile.find_iter returns."""
+
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Match: ...
+
+@final
+class Group:
+    """What SpliceFile.group returns: a context manager."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *_exception: object) -> None: ...
 
 @final
 class View:
@@ -558,7 +572,7 @@ class SpliceFile:
         /,
         *,
         progress: _Progress | None = None,
-    ) -> Iterator[Match]:
+    ) -> Matches:
         """Return an iterator of the matches, in order and without overlap.
 
         An empty match right behind another is none. The iterator raises RuntimeError if the file is
@@ -598,7 +612,7 @@ class SpliceFile:
         """
     def redo(self) -> bool:
         """Make the edit again that undo took back last; return whether there was one."""
-    def group(self) -> AbstractContextManager[None]:
+    def group(self) -> Group:
         """Return a context manager: the edits in its block are undone and redone together."""
     def snapshot(self, name: str, /) -> None:
         """Keep the contents as they are now under a name, for view and restore. O(1)."""

@@ -123,10 +123,11 @@ impl Mmap {
                 slf.get().shared.check_open(py)?;
                 return Ok(false);
             };
-            return slf.get().shared.with(py, |window| {
-                let window = &*window;
-                let found = py.detach(|| search::find(window, &[byte], 0..window.len));
-                Ok(found.map_err(to_python)?.is_some())
+            let shared = &slf.get().shared;
+            return shared.with(py, |window| {
+                let all = 0..window.len;
+                let found = search::search(py, shared, window, &[byte], all, search::find)?;
+                Ok(found.is_some())
             });
         }
         slf.get().shared.check_open(py)?;

@@ -1,12 +1,14 @@
 //! What changes the length, by the names that `bytearray` and `mmap` have for it.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::commit::{How, commit};
 use crate::content::{byte_value, bytes_like, element, is_integer};
-use crate::errors::{io_to_python, to_python};
+use crate::errors::io_to_python;
 use crate::index::clip;
 use crate::items::detached;
 use crate::mmap::Mmap;
@@ -89,7 +91,7 @@ impl Mmap {
     }
 
     /// Remove the byte at index, the last one unless given, and return it.
-    #[pyo3(signature = (index=-1, /))]
+    #[pyo3(signature = (index=-1, /), text_signature = "($self, index=-1, /)")]
     fn pop(&self, py: Python<'_>, index: i64) -> PyResult<u8> {
         self.shared.change(py, |window| {
             if window.len == 0 {
@@ -115,12 +117,8 @@ impl Mmap {
         self.shared.check_stores(py)?;
         let byte = element(value)?;
         self.shared.change(py, |window| {
-            let found = {
-                let window = &*window;
-                py.detach(|| search::find(window, &[byte], 0..window.len))
-            };
-            let at = found
-                .map_err(to_python)?
+            let all = 0..window.len;
+            let at = search::search(py, &self.shared, window, &[byte], all, search::find)?
                 .ok_or_else(|| PyValueError::new_err("value not found in mmap"))?;
             window.replace(at..at + 1, b"")
         })
@@ -138,7 +136,7 @@ impl Mmap {
         self.shared.with(py, |window| {
             window.check_exports()?;
             window.tracked()?;
-            if !self.shared.protection().allows_resize() {
+            if !self.shared.protection().allows_resize(self.anonymous) {
                 return Err(PyTypeError::new_err(
                     "mmap can't resize a readonly or copy-on-write memory map.",
                 ));
@@ -147,6 +145,9 @@ impl Mmap {
                 .ok()
                 .filter(|&len| i64::MAX as u64 - len >= window.start)
                 .ok_or_else(|| PyValueError::new_err("new size out of range"))?;
+            if !self.shared.protection().commits() {
+                return window.set_len(len);
+            }
             window.check_process()?;
             resize(py, &self.shared, window, len)
         })
@@ -167,10 +168,11 @@ fn resize(py: Python<'_>, shared: &SharedWindow, window: &mut Window, len: u64) 
     if len != window.len {
         window.set_len(len)?;
     }
-    let file = window.committable()?;
-    let committing = shared.committing();
-    let outcome = commit(py, file, How::default());
-    drop(committing);
+    let outcome = {
+        let stores = Arc::clone(window.file_stores());
+        let _committing = (shared.calling(), stores.committing(py)?);
+        commit(py, window.committable()?, How::default())
+    };
     if !window.tracked()?.file.is_modified() {
         window.map_anew();
     }

@@ -11,7 +11,7 @@ use pyo3::types::PyBytes;
 
 use crate::content::{bytes_like, unsigned_byte};
 use crate::descriptor::{memory, reopen, size_on_disk, window_len};
-use crate::errors::{io_to_python, to_python, unsupported};
+use crate::errors::{io_to_python, unsupported};
 use crate::index::clip;
 use crate::protection::{ACCESS_DEFAULT, MAP_ANONYMOUS, MAP_SHARED, PROT_READ_WRITE, Protection};
 use crate::reading::{in_memory, take};
@@ -33,11 +33,11 @@ use crate::window::Window;
 /// Empty files can be mapped, and offset can be any number of bytes. The descriptor is opened anew, so its own offset and
 /// locks are not touched. length is the length of the window from offset on, in bytes; 0 stands for all to the end of the
 /// file. fileno -1 maps zeros in memory that no file has. With trackfd=False no descriptor is kept, and the length is fixed.
-#[pyclass(name = "mmap", module = "bytesplice", subclass, weakref, mapping, frozen)]
+#[pyclass(name = "mmap", module = "bytesplice", subclass, weakref, frozen)]
 pub(crate) struct Mmap {
     pub(crate) shared: Arc<SharedWindow>,
     /// Whether it is memory that no file has.
-    anonymous: bool,
+    pub(crate) anonymous: bool,
 }
 
 #[pymethods]
@@ -201,7 +201,8 @@ impl Mmap {
                 return Ok(PyBytes::new(py, b""));
             }
             let position = window.position;
-            let newline = search::find(window, b"\n", position..window.len).map_err(to_python)?;
+            let rest = position..window.len;
+            let newline = search::search(py, &self.shared, window, b"\n", rest, search::find)?;
             take(py, window, newline.map_or(window.len, |at| at + 1) - position)
         })
     }
@@ -321,20 +322,22 @@ impl Mmap {
         sub: &Bound<'_, PyAny>,
         start: Option<i64>,
         end: Option<i64>,
-        search: search::Search,
+        how: search::Search,
     ) -> PyResult<i64> {
         let needle = bytes_like(sub)?;
         self.shared.with(py, |window| {
+            if needle.is_empty()
+                && start.is_some_and(|at| at > window.len as i64)
+                && py.version_info() >= (3, 15)
+            {
+                // Not even nothing lies there, as for bytes; older versions of mmap find it at the end.
+                return Ok(-1);
+            }
             let start = start.map_or(window.position.min(window.len), |at| clip(at, window.len));
             let end = end.map_or(window.len, |at| clip(at, window.len));
-            let (window, needle) = (&*window, &*needle);
-            let found = if end.saturating_sub(start) < search::LONG {
-                search(window, needle, start..end)
-            } else {
-                py.detach(|| search(window, needle, start..end))
-            };
+            let found = search::search(py, &self.shared, window, &needle, start..end, how)?;
             // Offsets in files fit into 63 bits.
-            Ok(found.map_err(to_python)?.map_or(-1, |at| at as i64))
+            Ok(found.map_or(-1, |at| at as i64))
         })
     }
 }

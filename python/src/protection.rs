@@ -78,9 +78,9 @@ impl Protection {
         matches!(self, Self::Shared { .. })
     }
 
-    /// Whether the length of the file may be changed at once, by `resize`.
-    pub(crate) fn allows_resize(self) -> bool {
-        self.commits()
+    /// Whether `resize` may change the length: of the file, at once, or of private memory that no file has.
+    pub(crate) fn allows_resize(self, anonymous: bool) -> bool {
+        self.commits() || (anonymous && self == Self::PrivateByFlag)
     }
 
     /// What stores to the map do; with `deferred` those to the file wait for a commit.

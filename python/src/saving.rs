@@ -1,5 +1,7 @@
 //! How a map is saved and closed.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -9,6 +11,7 @@ use crate::commit::{How, commit};
 use crate::errors::{io_to_python, os_error, to_python};
 use crate::mmap::Mmap;
 use crate::plan::plan_to_python;
+use crate::window::Window;
 
 /// `MS_SYNC`, the default of `flags`.
 const MS_SYNC: i32 = libc::MS_SYNC;
@@ -23,7 +26,10 @@ impl Mmap {
     /// commit as long as the file can keep the old contents, and the edits stay in the map; later the commit is finished
     /// first. The callback cannot use the map itself. With durable=False a commit does not wait for the disk, and is not
     /// crash-safe. flags is that of Python 3.15, for stores only: MS_ASYNC does not wait.
-    #[pyo3(signature = (offset=0, size=-1, /, *, flags=MS_SYNC, strategy="auto", durable=true, progress=None))]
+    #[pyo3(
+        signature = (offset=0, size=-1, /, *, flags=MS_SYNC, strategy="auto", durable=true, progress=None),
+        text_signature = "($self, offset=0, size=-1, /, *, flags=..., strategy='auto', durable=True, progress=None)"
+    )]
     #[expect(clippy::too_many_arguments, reason = "most of them are keywords")]
     fn flush(
         &self,
@@ -59,8 +65,9 @@ impl Mmap {
             window.check_process()?;
             let file = &mut window.tracked()?.file;
             let outcome = if file.is_modified() {
+                let stores = Arc::clone(window.file_stores());
+                let _committing = (self.shared.calling(), stores.committing(py)?);
                 let file = window.committable()?;
-                let _committing = self.shared.committing();
                 commit(py, file, how)
             } else {
                 Ok(())
@@ -111,7 +118,7 @@ impl Mmap {
         let saves = self.shared.protection().commits()
             && window.is_unsaved()
             && window.is_of_this_process();
-        let outcome = if saves { commit(py, &mut window.tracked()?.file, how) } else { Ok(()) };
+        let outcome = if saves { save(py, &mut window, how) } else { Ok(()) };
         py.detach(|| drop(window));
         outcome
     }
@@ -121,4 +128,11 @@ impl Mmap {
     fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) -> PyResult<()> {
         self.close(py, "auto", true, None)
     }
+}
+
+/// Commits the edits of a window, which nobody else uses.
+fn save(py: Python<'_>, window: &mut Window, how: How) -> PyResult<()> {
+    let stores = Arc::clone(window.file_stores());
+    let _committing = stores.committing(py)?;
+    commit(py, window.committable()?, how)
 }

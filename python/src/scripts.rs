@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Cursor, Read, Write};
 use std::path::PathBuf;
 
-use bytesplice::{Checks, OpenOptions, Script, ScriptWriter};
+use bytesplice::{Checks, DiffOptions, Difference, OpenOptions, Script, ScriptWriter};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 
+use crate::commit;
 use crate::content::bytes_like;
 use crate::errors::{os_error, to_python};
 use crate::stream::{Sink, Source};
@@ -132,9 +133,14 @@ pub(crate) fn diff(
     })
     .map_err(to_python)
     .and_then(|(old, new)| {
+        let difference = commit::search(py, None, |report, cancel| {
+            let options = DiffOptions::new().progress(report).cancel(cancel);
+            Difference::find_with(&old, &new, options)
+        })?;
+        // Only now: what is at its place stays there if the comparison is stopped.
         let mut out = out.open()?;
         py.detach(|| {
-            bytesplice::diff(&old, &new, checks, &mut out)?;
+            difference.write_script(checks, &mut out)?;
             out.finish().map(drop)
         })
         .map_err(to_python)

@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
-use bytesplice::Result;
+use bytesplice::{Error, FileState, Progress, Result};
 use memchr::memmem;
+use pyo3::prelude::*;
 
+use crate::commit;
+use crate::errors::to_python;
+use crate::shared::SharedWindow;
 use crate::window::Window;
 
 /// How many bytes are looked at first, if the needle is not longer: a script that goes from match to match must not
@@ -17,18 +21,56 @@ const LONGEST_BLOCK: u64 = 1 << 20;
 pub(crate) const LONG: u64 = 64 << 10;
 
 /// [`find`] or [`rfind`].
-pub(crate) type Search = fn(&Window, &[u8], Range<u64>) -> Result<Option<u64>>;
+pub(crate) type Search = fn(&Window, &[u8], Range<u64>, &mut Watch<'_>) -> Result<Option<u64>>;
+
+/// Told how many bytes were looked at before each block; what it answers ends the search.
+pub(crate) type Watch<'a> = dyn FnMut(u64) -> Result<()> + 'a;
+
+/// Searches the window of `shared`, whose lock is held. What takes long lets other threads run meanwhile, and Ctrl-C ends it.
+///
+/// # Errors
+/// What a signal handler raised, and what reading can say.
+pub(crate) fn search(
+    py: Python<'_>,
+    shared: &SharedWindow,
+    window: &Window,
+    needle: &[u8],
+    range: Range<u64>,
+    how: Search,
+) -> PyResult<Option<u64>> {
+    let bytes_total = range.end.saturating_sub(range.start);
+    if bytes_total < LONG {
+        return how(window, needle, range, &mut |_| Ok(())).map_err(to_python);
+    }
+    let _calling = shared.calling();
+    commit::search(py, None, |report, cancel| {
+        how(window, needle, range, &mut |bytes_done| {
+            report(Progress { bytes_done, bytes_total });
+            if cancel.is_requested() {
+                let path = window.file().map_or_else(Default::default, |it| it.file.path().into());
+                return Err(Error::Cancelled { path, state: FileState::Unchanged });
+            }
+            Ok(())
+        })
+    })
+}
 
 /// Offset of the first place in `range` where `needle` lies wholly inside it.
 ///
 /// Reads each byte of the range at most twice, and none behind the match's block.
-pub(crate) fn find(window: &Window, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+pub(crate) fn find(
+    window: &Window,
+    needle: &[u8],
+    range: Range<u64>,
+    watch: &mut Watch<'_>,
+) -> Result<Option<u64>> {
     let Some(mut blocks) = Blocks::new(needle, &range) else {
         return Ok(None);
     };
     let finder = memmem::Finder::new(needle);
     let mut start = range.start;
     loop {
+        watch(start - range.start)?;
         let end = range.end.min(start + blocks.next_len());
         if let Some(found) = finder.find(blocks.read(window, start..end)?) {
             return Ok(Some(start + found as u64));
@@ -41,13 +83,19 @@ pub(crate) fn find(window: &Window, needle: &[u8], range: Range<u64>) -> Result<
 }
 
 /// Offset of the last place in `range` where `needle` lies wholly inside it.
-pub(crate) fn rfind(window: &Window, needle: &[u8], range: Range<u64>) -> Result<Option<u64>> {
+pub(crate) fn rfind(
+    window: &Window,
+    needle: &[u8],
+    range: Range<u64>,
+    watch: &mut Watch<'_>,
+) -> Result<Option<u64>> {
     let Some(mut blocks) = Blocks::new(needle, &range) else {
         return Ok(None);
     };
     let finder = memmem::FinderRev::new(needle);
     let mut end = range.end;
     loop {
+        watch(range.end - end)?;
         let start = range.start.max(end.saturating_sub(blocks.next_len()));
         if let Some(found) = finder.rfind(blocks.read(window, start..end)?) {
             return Ok(Some(start + found as u64));

@@ -16,8 +16,8 @@ use crate::window::Window;
 pub(crate) struct SharedWindow {
     /// `None` once it is closed.
     window: Mutex<Option<Window>>,
-    /// The thread that commits it just now.
-    committer: Caller,
+    /// The thread that commits or searches it just now, and may run signal handlers.
+    caller: Caller,
     /// How many exported views there are. It grows under the lock only.
     exports: Arc<AtomicUsize>,
     protection: Protection,
@@ -28,7 +28,7 @@ impl SharedWindow {
         Self {
             exports: Arc::clone(window.exports()),
             window: Mutex::new(Some(window)),
-            committer: Caller::default(),
+            caller: Caller::default(),
             protection,
         }
     }
@@ -58,9 +58,9 @@ impl SharedWindow {
 
     #[cold]
     fn wait(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Option<Window>>> {
-        if self.committer.is_current() {
+        if self.caller.is_current() {
             return Err(PyRuntimeError::new_err(
-                "this map is being committed: progress callbacks and signal handlers cannot use it",
+                "this map is being committed or searched: progress callbacks and signal handlers cannot use it",
             ));
         }
         Ok(self.window.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner))
@@ -141,8 +141,8 @@ impl SharedWindow {
         }
     }
 
-    /// Until it is dropped, this thread commits the window, under its lock.
-    pub(crate) fn committing(&self) -> Calling<'_> {
-        self.committer.begin()
+    /// Until it is dropped, this thread may run Python code under the lock of the window.
+    pub(crate) fn calling(&self) -> Calling<'_> {
+        self.caller.begin()
     }
 }

@@ -1,11 +1,20 @@
 //! Stores of this process to files, through any of its maps: they are not changes by others.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{
+    Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, Weak,
+};
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::RwLockExt;
+
+use crate::caller::{Caller, Calling};
 
 /// The files that are mapped, by device and inode.
 static FILES: Mutex<Option<Files>> = Mutex::new(None);
@@ -13,12 +22,16 @@ static FILES: Mutex<Option<Files>> = Mutex::new(None);
 type Files = HashMap<(u64, u64), Weak<FileStores>>;
 
 /// What this process stores to one file.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct FileStores {
     /// Grows with the stores. Two at a time may count for one: what matters is that it is another number.
     count: AtomicU64,
     /// Exported views that can be written, at any time.
     views: AtomicUsize,
+    /// Read while bytes are stored, written while a commit moves them: it would lose a store behind its back.
+    moving: RwLock<()>,
+    /// The thread that commits.
+    committer: Caller,
 }
 
 impl FileStores {
@@ -27,10 +40,9 @@ impl FileStores {
     /// # Errors
     /// The file cannot be looked at.
     pub(crate) fn of(file: &File) -> io::Result<Arc<Self>> {
-        let metadata = file.metadata()?;
+        let key = key(&file.metadata()?);
         let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
         let files = files.get_or_insert_default();
-        let key = (metadata.dev(), metadata.ino());
         if let Some(stores) = files.get(&key).and_then(Weak::upgrade) {
             return Ok(stores);
         }
@@ -38,6 +50,53 @@ impl FileStores {
         let stores = Arc::new(Self::default());
         files.insert(key, Arc::downgrade(&stores));
         Ok(stores)
+    }
+
+    /// Those to the file at a path, if it is mapped.
+    pub(crate) fn at(path: &Path) -> Option<Arc<Self>> {
+        let key = key(&fs::metadata(path).ok()?);
+        let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        files.as_ref()?.get(&key)?.upgrade()
+    }
+
+    /// Waits for the end of a commit by another map. Until it is dropped, bytes can be stored.
+    ///
+    /// # Errors
+    /// `RuntimeError` instead of waiting for a commit that waits for the caller.
+    #[inline]
+    pub(crate) fn storing(&self) -> PyResult<RwLockReadGuard<'_, ()>> {
+        match self.moving.try_read() {
+            Ok(storing) => Ok(storing),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => self.wait(),
+        }
+    }
+
+    #[cold]
+    fn wait(&self) -> PyResult<RwLockReadGuard<'_, ()>> {
+        self.check_caller()?;
+        // Whether this thread runs Python code just now or not, the commit must be able to.
+        let waited = Python::try_attach(|py| self.moving.read_py_attached(py));
+        Ok(waited.unwrap_or_else(|| self.moving.read()).unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits for the end of stores and commits by other maps. Until it is dropped, this thread commits.
+    ///
+    /// # Errors
+    /// As for [`storing`](Self::storing).
+    pub(crate) fn committing(&self, py: Python<'_>) -> PyResult<Committing<'_>> {
+        self.check_caller()?;
+        let moving = self.moving.write_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        Ok(Committing { _calling: self.committer.begin(), _moving: moving })
+    }
+
+    fn check_caller(&self) -> PyResult<()> {
+        if self.committer.is_current() {
+            return Err(PyRuntimeError::new_err(
+                "the file of this map is being committed: progress callbacks and signal handlers cannot store into it",
+            ));
+        }
+        Ok(())
     }
 
     /// Notes a store.
@@ -66,4 +125,14 @@ impl FileStores {
     pub(crate) fn since(&self, count: u64) -> bool {
         self.count() != count || self.views.load(Ordering::Acquire) > 0
     }
+}
+
+fn key(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}
+
+/// A commit, which no store through a map of this process gets in the way of.
+pub(crate) struct Committing<'a> {
+    _calling: Calling<'a>,
+    _moving: RwLockWriteGuard<'a, ()>,
 }

@@ -62,8 +62,11 @@ fn commit(mut window: Window) {
             format!("unclosed map of {path} with edits: they are committed now").replace('\0', "");
         let category = py.get_type::<PyResourceWarning>();
         let warned = PyErr::warn(py, &category, &CString::new(message).unwrap_or_default(), 1);
-        let committed =
-            window.committable().and_then(|file| py.detach(|| file.commit()).map_err(to_python));
+        let stores = Arc::clone(window.file_stores());
+        let committed = stores.committing(py).and_then(|_committing| {
+            let file = window.committable()?;
+            py.detach(|| file.commit()).map_err(to_python)
+        });
         for error in [warned, committed].into_iter().filter_map(Result::err) {
             error.write_unraisable(py, None);
         }

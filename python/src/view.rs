@@ -36,7 +36,7 @@ impl PyView {
     }
 
     /// Return size bytes from offset on, or all to the end.
-    #[pyo3(signature = (offset=Offset(0), size=None, /))]
+    #[pyo3(signature = (offset=Offset(0), size=None, /), text_signature = "($self, offset=0, size=None, /)")]
     fn read<'py>(
         &self,
         py: Python<'py>,

@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, RwLockReadGuard};
 
 use bytesplice::{Content, Error, Result, SpliceFile};
 use pyo3::PyResult;
@@ -177,11 +177,19 @@ impl Window {
     #[inline]
     pub(crate) fn store(&mut self, offset: u64, bytes: &[u8]) -> PyResult<()> {
         if let Some(map) = self.map.as_ref().filter(|map| map.is_writable()) {
+            let _storing = self.storing()?;
             map.store(offset, bytes);
             self.file_stores.note();
             return Ok(());
         }
         self.store_in_file(offset, bytes)
+    }
+
+    /// Waits for the end of a commit by another map of the same file.
+    #[inline]
+    fn storing(&self) -> PyResult<Option<RwLockReadGuard<'_, ()>>> {
+        // A child after fork never sees the end of a commit that was running then.
+        self.process.is_current().then(|| self.file_stores.storing()).transpose()
     }
 
     #[cold]
@@ -244,6 +252,7 @@ impl Window {
     /// Copies bytes of the window over others of it; the two may overlap.
     pub(crate) fn copy(&mut self, to: u64, from: Range<u64>) -> PyResult<()> {
         if let Some(map) = self.map.as_ref().filter(|map| map.is_writable()) {
+            let _storing = self.storing()?;
             map.copy(to, from);
             self.file_stores.note();
             return Ok(());
@@ -344,6 +353,7 @@ impl Window {
             return self.store(run.start, rest);
         }
         if let Some(map) = self.map.as_ref().filter(|map| map.is_writable()) {
+            let _storing = self.storing()?;
             // Others may store between these bytes meanwhile.
             for (byte, nth) in rest.chunks(1).zip(0..) {
                 map.store(run.start + nth * run.stride, byte);

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def test_a_callback_cannot_use_the_map(data: Path) -> None:
     for call in calls:
         with opened(data) as mapped:
             mapped.insert(4, b"new")
-            with pytest.raises(RuntimeError, match="being committed"):
+            with pytest.raises(RuntimeError, match="being committed or searched"):
                 mapped.flush(progress=lambda *_: call(mapped))  # noqa: B023
             assert data.read_bytes() == CONTENTS
             del mapped[4:7]
@@ -192,6 +193,42 @@ def test_ctrl_c_before_the_commit_point(long: Path) -> None:
             assert long.read_bytes() == LONG[:1] + LONG * 2 + LONG[1:]
             del mapped[1 : 1 + 2 * len(LONG)]
     pytest.fail("in 20 tries no signal came before the commit point")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "mapped.find(b'none', 0)",
+        "mapped.rfind(b'none', 0)",
+        "b'1' in mapped",
+        "mapped.readline()",
+        "mapped.remove(1)",
+    ],
+)
+def test_ctrl_c_stops_a_search(tmp_path: Path, call: str) -> None:
+    path = tmp_path / "data"
+    with path.open("wb") as file:
+        file.truncate(1 << 41)
+    script = f"""if True:
+        import bytesplice, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with open(sys.argv[1], "r+b") as file, bytesplice.mmap(file.fileno(), 0) as mapped:
+            print("begin", flush=True)
+            try:
+                {call}
+            except KeyboardInterrupt:
+                print("stopped", len(mapped), mapped.tell(), mapped[5])
+        """
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", script, str(path)], stdout=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        assert child.stdout.readline() == b"begin\n"
+        time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        assert child.stdout.readline() == b"stopped %d 0 0\n" % (1 << 41)
+        assert child.wait() == 0
 
 
 DIES = """

@@ -209,3 +209,21 @@ def test_repr_of_a_closed_map(data: Path) -> None:
         mapped = bytesplice.mmap(file.fileno(), 0)
         mapped.close()
     assert repr(mapped) == "<bytesplice.mmap closed=True>"
+
+
+def test_private_memory_is_resized(tmp_path: Path) -> None:
+    with bytesplice.mmap(-1, 4, flags=bytesplice.MAP_PRIVATE) as mapped:
+        mapped[:] = b"abcd"
+        mapped.resize(6)
+        assert mapped[:] == b"abcd\0\0"
+        mapped.resize(2)
+        assert mapped[:] == b"ab"
+    path = tmp_path / "data"
+    path.write_bytes(b"abcd")
+    with path.open("r+b") as file:
+        options: list[Any] = [{"flags": bytesplice.MAP_PRIVATE}, {"access": bytesplice.ACCESS_COPY}]
+        for option in options:
+            mapped = bytesplice.mmap(file.fileno(), 0, **option)
+            with mapped, pytest.raises(TypeError):
+                mapped.resize(2)
+    assert path.read_bytes() == b"abcd"

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import weakref
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,69 @@ def test_stores_of_another_map_are_kept_by_a_commit(data: Path) -> None:
             first.flush()
         del first[0]
     assert data.read_bytes() == b"other" + (b"!" + expected)[5:]
+
+
+def test_close_keeps_the_stores_of_another_map(data: Path) -> None:
+    with opened(data) as second, opened(data) as first:
+        first.insert(20, b"new")
+        second[0] = ord("a")
+        os.utime(data, ns=(1, 1))
+    assert data.read_bytes() == b"a" + CONTENTS[1:20] + b"new" + CONTENTS[20:]
+
+
+def test_a_store_through_another_map_waits_for_a_commit(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    contents = bytes(range(256)) * (8 << 10)
+    path.write_bytes(contents)
+    places = [0, len(contents) // 2, len(contents) - 1]
+    with opened(path) as first, opened(path) as second:
+
+        def store() -> None:
+            for place in places:
+                second[place] = ord("!")
+            second.move(100, 200, 50)
+            second[10:20:2] = b"?????"
+
+        thread = threading.Thread(target=store)
+
+        def begin(_done: int, _total: int) -> None:
+            # The store may take its time: the commit goes on all the same.
+            if thread.ident is None:
+                thread.start()
+                thread.join(0.1)
+
+        first.insert(1, b"abc")
+        first.flush(progress=begin, strategy="journaled")
+        thread.join()
+    expected = bytearray(contents[:1] + b"abc" + contents[1:])
+    for place in places:
+        expected[place] = ord("!")
+    expected[100:150] = expected[200:250]
+    expected[10:20:2] = b"?????"
+    assert path.read_bytes() == expected
+
+
+def test_a_callback_cannot_store_through_another_map(data: Path) -> None:
+    with opened(data) as first, opened(data) as second:
+        first.insert(1, b"abc")
+
+        def store(_done: int, _total: int) -> None:
+            assert second[0] == CONTENTS[0]
+            second[0] = 1
+
+        with pytest.raises(RuntimeError, match="the file of this map is being committed"):
+            first.flush(progress=store)
+        assert data.read_bytes() == CONTENTS
+        second.insert(1, b"abc")
+
+        def commit(_done: int, _total: int) -> None:
+            second.flush()
+
+        with pytest.raises(RuntimeError, match="the file of this map is being committed"):
+            first.flush(progress=commit)
+        del second[1:4]
+        del first[1:4]
+    assert data.read_bytes() == CONTENTS
 
 
 def test_a_file_that_others_lengthened_is_taken_as_it_is(data: Path) -> None:

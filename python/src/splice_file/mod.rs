@@ -11,12 +11,12 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use bytesplice::{Error, LockMode, OpenOptions, RecoverOptions, SpliceFile};
+use bytesplice::{Cancel, Error, LockMode, OpenOptions, Progress, RecoverOptions, SpliceFile};
 use pyo3::exceptions::{PyResourceWarning, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::commit::{How, commit};
+use crate::commit::{How, commit, search};
 use crate::descriptor::reopen;
 use crate::edited::SharedFile;
 use crate::errors::to_python;
@@ -24,6 +24,7 @@ use crate::matches::{Match, Matches};
 use crate::new_bytes::{self, NewBytes, PyContent};
 use crate::offset::{Limits, Offset};
 use crate::reading::in_memory;
+use crate::stores::FileStores;
 use crate::view::{self, Index, PyView};
 use crate::window::Tracked;
 use crate::{name_of, pattern, scripts, status};
@@ -195,15 +196,16 @@ impl PySpliceFile {
         })
     }
 
-    /// Reads for long.
+    /// Reads for long, until Ctrl-C.
     fn look<T: Send>(
         &self,
         py: Python<'_>,
-        look: impl FnOnce(&SpliceFile) -> Result<T, Error> + Send,
+        look: impl FnOnce(&SpliceFile, &mut dyn FnMut(Progress), &Cancel) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         self.file.with(py, |edited| {
+            let _calling = self.file.calling();
             let file = &edited.file;
-            py.detach(|| look(file)).map_err(to_python)
+            search(py, None, |report, cancel| look(file, report, cancel))
         })
     }
 
@@ -220,6 +222,8 @@ impl PySpliceFile {
             if edited.file.is_modified() {
                 self.check_process()?;
             }
+            let stores = FileStores::at(edited.file.path());
+            let _committing = stores.as_ref().map(|stores| stores.committing(py)).transpose()?;
             let _calling = self.file.calling();
             commit(py, &mut edited.file, how)
         })
@@ -286,7 +290,7 @@ impl PySpliceFile {
     }
 
     /// Return size bytes from offset on, or all to the end.
-    #[pyo3(signature = (offset=Offset(0), size=None, /))]
+    #[pyo3(signature = (offset=Offset(0), size=None, /), text_signature = "($self, offset=0, size=None, /)")]
     fn read<'py>(
         &self,
         py: Python<'py>,

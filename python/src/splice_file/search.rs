@@ -137,18 +137,19 @@ impl PySpliceFile {
         first: Option<Offset>,
         last: Option<Offset>,
     ) -> PyResult<(u64, u64)> {
-        let range = self.look(py, |file| file.lines(limits(first, last)))?;
+        let lines = limits(first, last);
+        let range = self.look(py, |file, report, cancel| file.lines_with(lines, report, cancel))?;
         Ok((range.start, range.end))
     }
 
     /// Return how many lines there are. Reads all bytes.
     fn line_count(&self, py: Python<'_>) -> PyResult<u64> {
-        self.look(py, |file| file.line_count())
+        self.look(py, |file, report, cancel| file.line_count_with(report, cancel))
     }
 
     /// Return the number of the line, from 0 on, that the byte at offset lies in.
     #[pyo3(signature = (offset, /))]
     fn line_at(&self, py: Python<'_>, offset: Offset) -> PyResult<u64> {
-        self.look(py, |file| file.line_at(offset.0))
+        self.look(py, |file, report, cancel| file.line_at_with(offset.0, report, cancel))
     }
 }
