@@ -39,7 +39,7 @@ def in_memory(path: Path) -> IO[bytes]:
 def temporary(path: Path) -> IO[bytes]:
     file = tempfile.NamedTemporaryFile()  # noqa: SIM115
     file.write(path.read_bytes())
-    return file  # type: ignore[return-value]
+    return file
 
 
 def contents(file: IO[bytes]) -> bytes:
