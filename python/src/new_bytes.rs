@@ -6,6 +6,7 @@ use bytesplice::{Content, Error, SpliceFile};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyMemoryView};
 
 use crate::content::{bytes_like, is_integer};
 use crate::offset::{Limits, Offset, limits};
@@ -117,10 +118,18 @@ impl<'py> FromPyObject<'_, 'py> for NewBytes {
         if let Ok(content) = object.cast::<PyContent>() {
             return Ok(Self::Lazy(content.get().clone()));
         }
-        if let Some(source) = Source::of_large_buffer(&object)? {
+        // One view for all that follows: user code may run when it is asked for.
+        let view = if object.is_instance_of::<PyBytes>() {
+            None
+        } else {
+            PyMemoryView::from(&object).ok()
+        };
+        if let Some(view) = &view
+            && let Some(source) = Source::of_large_view(view)?
+        {
             return Ok(Self::Stream(source));
         }
-        match bytes_like(&object) {
+        match bytes_like(view.as_ref().map_or(&object, |view| view.as_any())) {
             Ok(bytes) => Ok(Self::Bytes(bytes)),
             Err(error) if error.is_instance_of::<PyTypeError>(object.py()) => {
                 Source::new(&object).map(Self::Stream)

@@ -45,11 +45,7 @@ impl Source {
     }
 
     /// A large buffer that would have to be copied as a whole otherwise; `None` for all others.
-    pub(crate) fn of_large_buffer(object: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
-        if object.is_instance_of::<PyBytes>() {
-            return Ok(None);
-        }
-        let Ok(view) = PyMemoryView::from(object) else { return Ok(None) };
+    pub(crate) fn of_large_view(view: &Bound<'_, PyMemoryView>) -> PyResult<Option<Self>> {
         let len: usize = view.getattr("nbytes")?.extract()?;
         if len <= ASKED || !view.getattr("c_contiguous")?.is_truthy()? {
             return Ok(None);

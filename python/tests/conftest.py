@@ -2,6 +2,7 @@
 
 import contextlib
 import mmap as standard
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,18 @@ from hypothesis import HealthCheck, settings
 
 import bytesplice
 
+# The share of examples: fewer where the same tests run on one interpreter after the other.
+SHARE = float(os.environ.get("BYTESPLICE_EXAMPLES", "1"))
+
+
+def examples(count: int) -> int:
+    """How many examples of a property are tried."""
+    return max(1, round(count * SHARE))
+
+
 settings.register_profile(
     "bytesplice",
+    max_examples=examples(100),
     # The temporary directory is shared by all examples; each of them writes its own file first.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,

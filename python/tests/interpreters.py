@@ -77,7 +77,7 @@ def run(interpreter: Path, folder: Path) -> bool:
         [*command, *sys.argv[1:]],
         check=False,
         cwd=PROJECT,
-        env=os.environ | {"PYTHONPATH": str(folder)},
+        env=os.environ | {"PYTHONPATH": str(folder), "BYTESPLICE_EXAMPLES": "0.3"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -12,6 +12,7 @@ from typing import IO, Any
 import mutagen
 import mutagen._util as theirs
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutagen.flac import FLAC
@@ -50,7 +51,7 @@ def contents(file: IO[bytes]) -> bytes:
 NUMBER = st.integers(-2, 60)
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     st.sampled_from([buffered, unbuffered, in_memory, temporary]),
     st.sampled_from(NAMES),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,7 +78,7 @@ def alike(inside: bool) -> contextlib.AbstractContextManager[object]:
 
 @pytest.mark.parametrize("deferred", [False, True])
 @given(contents=st.binary(max_size=40), edits=EDITS)
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_a_whole_file(tmp_path: Path, deferred: bool, contents: bytes, edits: list[Any]) -> None:
     path = tmp_path / "data"
     path.write_bytes(contents)

@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from conftest import examples
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ FLAGS = st.sampled_from(
 TEXT = st.lists(st.sampled_from(list(b"abAB01 -_\n\v#{&[~]\0\x80\xff")), max_size=30).map(bytes)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 @given(EXPRESSIONS, FLAGS, TEXT)
 @example(rb"(?P<word>\w+)-(?:x|y)", 0, b"ab-x cd-y")
 @example(rb"(?:\B|a)*", 0, b"aa")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -239,4 +240,4 @@ def not_released(view: memoryview) -> bool:
 
 
 TestMaps = Maps.TestCase
-TestMaps.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestMaps.settings = settings(max_examples=examples(150), stateful_step_count=30, deadline=None)

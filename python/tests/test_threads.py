@@ -221,10 +221,10 @@ def test_a_buffer_that_edits_the_map(data: Path) -> None:
         mapped.insert(0, Edits())
         assert mapped[:] == b"newew" + CONTENTS[3:] + b"endend"
         mapped.write(Edits())
-        assert mapped[:] == b"new" + CONTENTS[4:] + b"endendend"
+        assert mapped[:] == b"neww" + CONTENTS[3:] + b"endendend"
         assert mapped.find(Edits()) == -1
-        assert len(mapped) == 48
-    assert data.read_bytes() == b"ew" + CONTENTS[4:] + b"end" * 4
+        assert len(mapped) == 52
+    assert data.read_bytes() == b"eww" + CONTENTS[3:] + b"end" * 4
 
     with opened(data) as mapped:
 
@@ -243,5 +243,5 @@ def test_a_buffer_that_edits_the_map(data: Path) -> None:
                 return memoryview(b"new")
 
         file.insert(0, Inserts())
-        assert file[:10] == b"newfirstew"
+        assert file[:11] == b"newfirsteww"
         file.discard()

@@ -38,10 +38,6 @@ class Swapped(bytesplice.mmap):
         """Compare the contents."""
         return self[:] == (other[:] if isinstance(other, bytesplice.mmap) else other)
 
-    def __alloc__(self) -> int:
-        """Take up no more than is there."""
-        return len(self)
-
     __hash__ = None  # type: ignore[assignment]
 
 
