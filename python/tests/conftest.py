@@ -4,6 +4,9 @@ import contextlib
 import mmap as standard
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,3 +70,18 @@ def outcome(action: Callable[[], object]) -> tuple[type | None, object]:
         return None, action()
     except Exception as error:
         return type(error), str(error)
+
+
+def interrupted(script: str, path: Path) -> bytes:
+    """What a script prints after "begin" when Ctrl-C comes then; the path is its argument."""
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", script, str(path)], stdout=subprocess.PIPE, cwd=path.parent
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        assert child.stdout.readline() == b"begin\n"
+        time.sleep(0.1)
+        child.send_signal(signal.SIGINT)
+        printed = child.stdout.read()
+        assert child.wait() == 0
+    return printed

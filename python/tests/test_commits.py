@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CONTENTS, opened
+from conftest import CONTENTS, interrupted, opened
 
 import bytesplice
 
@@ -219,16 +218,7 @@ def test_ctrl_c_stops_a_search(tmp_path: Path, call: str) -> None:
             except KeyboardInterrupt:
                 print("stopped", len(mapped), mapped.tell(), mapped[5])
         """
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-c", script, str(path)], stdout=subprocess.PIPE
-    )
-    assert child.stdout is not None
-    with child.stdout:
-        assert child.stdout.readline() == b"begin\n"
-        time.sleep(0.1)
-        child.send_signal(signal.SIGINT)
-        assert child.stdout.readline() == b"stopped %d 0 0\n" % (1 << 41)
-        assert child.wait() == 0
+    assert interrupted(script, path) == b"stopped %d 0 0\n" % (1 << 41)
 
 
 DIES = """

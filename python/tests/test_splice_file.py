@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CONTENTS
+from conftest import CONTENTS, interrupted
 
 import bytesplice
 from bytesplice import SpliceFile
@@ -570,16 +570,7 @@ def test_control_c_stops_a_search(tmp_path: Path, call: str) -> None:
             except KeyboardInterrupt:
                 print("stopped", bytesplice.status(path)["length"], not file.closed and len(file))
         """
-    child = subprocess.Popen(
-        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, cwd=tmp_path
-    )
-    assert child.stdout is not None
-    with child.stdout:
-        assert child.stdout.readline() == b"begin\n"
-        time.sleep(0.1)
-        child.send_signal(signal.SIGINT)
-        stopped = child.stdout.readline()
-        assert child.wait() == 0
+    stopped = interrupted(script, path)
     assert stopped.removesuffix(b" False\n").split() == [b"stopped"] + [b"%d" % (1 << 43)] * (
         1 if "close" in call else 2
     )
@@ -625,7 +616,7 @@ def test_waiting_for_a_lock_lets_others_run(data: Path) -> None:
     assert lengths == [41]
 
 
-def test_control_c_stops_waiting(data: Path, tmp_path: Path) -> None:
+def test_control_c_stops_waiting(data: Path) -> None:
     script = """if True:
         import bytesplice, signal, sys
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -636,16 +627,7 @@ def test_control_c_stops_waiting(data: Path, tmp_path: Path) -> None:
             print("stopped")
         """
     with bytesplice.open(data):
-        child = subprocess.Popen(
-            [sys.executable, "-c", script, str(data)], stdout=subprocess.PIPE, cwd=tmp_path
-        )
-        assert child.stdout is not None
-        with child.stdout:
-            assert child.stdout.readline() == b"begin\n"
-            time.sleep(0.1)
-            child.send_signal(signal.SIGINT)
-            assert child.stdout.readline() == b"stopped\n"
-            assert child.wait() == 0
+        assert interrupted(script, data) == b"stopped\n"
 
 
 def test_opening(tmp_path: Path) -> None:
