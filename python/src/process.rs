@@ -22,6 +22,11 @@ impl Process {
         Self { number: process::id(), forks: FORKS.load(Ordering::Relaxed) }
     }
 
+    /// How many forks lie between it and the one that loaded the module.
+    pub(crate) fn forks(self) -> usize {
+        self.forks
+    }
+
     /// Whether it runs this, as far as Python's own forks go.
     pub(crate) fn is_current(self) -> bool {
         self.forks == FORKS.load(Ordering::Relaxed)

@@ -15,11 +15,15 @@ use pyo3::prelude::*;
 use pyo3::sync::RwLockExt;
 
 use crate::caller::{Caller, Calling};
+use crate::process::Process;
 
-/// The files that are mapped, by device and inode.
+/// The files that are mapped.
 static FILES: Mutex<Option<Files>> = Mutex::new(None);
 
-type Files = HashMap<(u64, u64), Weak<FileStores>>;
+type Files = HashMap<Key, Weak<FileStores>>;
+
+/// Forks, device and inode: what a commit held when the process was forked is never let go in the child.
+type Key = (usize, u64, u64);
 
 /// What this process stores to one file.
 #[derive(Default)]
@@ -127,8 +131,8 @@ impl FileStores {
     }
 }
 
-fn key(metadata: &Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
+fn key(metadata: &Metadata) -> Key {
+    (Process::current().forks(), metadata.dev(), metadata.ino())
 }
 
 /// A commit, which no store through a map of this process gets in the way of.

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 import weakref
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,31 @@ def test_a_store_through_another_map_waits_for_a_commit(tmp_path: Path) -> None:
     expected[100:150] = expected[200:250]
     expected[10:20:2] = b"?????"
     assert path.read_bytes() == expected
+
+
+def test_a_child_forked_during_a_commit_can_store(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(bytes(1 << 20))
+    children: list[int] = []
+
+    def fork(_done: int, _total: int) -> None:
+        if not children:
+            with warnings.catch_warnings():
+                # Of threads, which from Python 3.12 on are found wherever they are.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                children.append(os.fork())
+            if children == [0]:
+                try:
+                    second[5] = 1
+                    os._exit(7)
+                finally:
+                    os._exit(1)
+
+    with opened(path) as first, opened(path) as second:
+        first.insert(1 << 19, b"abc")
+        first.flush(progress=fork, strategy="journaled")
+        assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 7
+        assert path.stat().st_size == (1 << 20) + 3
 
 
 def test_a_callback_cannot_store_through_another_map(data: Path) -> None:

@@ -219,10 +219,11 @@ impl PySpliceFile {
 
     fn commit_as(&self, py: Python<'_>, how: How) -> PyResult<()> {
         self.file.with(py, |edited| {
+            let mut stores = None;
             if edited.file.is_modified() {
                 self.check_process()?;
+                stores = FileStores::at(edited.file.path());
             }
-            let stores = FileStores::at(edited.file.path());
             let _committing = stores.as_ref().map(|stores| stores.committing(py)).transpose()?;
             let _calling = self.file.calling();
             commit(py, &mut edited.file, how)
