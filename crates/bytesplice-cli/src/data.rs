@@ -59,7 +59,7 @@ struct DataSource {
     #[arg(long, help_heading = DATA, value_name = "H", value_parser = ArgumentParser(bytes_from_hex))]
     hex: Option<ArgumentBytes>,
     /// The contents of another file, of a FIFO, or of FILE itself
-    #[arg(long, help_heading = DATA, value_name = "PATH")]
+    #[arg(long, help_heading = DATA, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     from: Option<OsString>,
     /// COUNT times one byte, such as 0:1MiB
     #[arg(long, help_heading = DATA, value_name = "BYTE:COUNT", value_parser = ArgumentParser(fill))]

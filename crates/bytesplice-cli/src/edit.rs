@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::layout::Layout;
 use crate::new_file::NewFile;
 use crate::output::{
-    bytes, matches, object, plan_value, print_object, print_styled, shown, tell, warn,
+    bytes, insert_path, matches, object, plan_value, print_object, print_styled, shown, tell, warn,
 };
 use crate::plan_table::plan_table;
 use crate::progress::WorkProgress;
@@ -34,8 +34,8 @@ pub struct Edit<'a> {
     options: &'a EditOptions,
     old_len: u64,
     interrupt: Option<Interrupt>,
-    /// How many matches were replaced, where that is what was done.
-    replaced: Option<u64>,
+    /// How many of what were dealt with, where that is known: `replaced` matches, `edits` of a script.
+    counted: Option<(&'static str, u64)>,
 }
 
 impl<'a> Edit<'a> {
@@ -61,7 +61,7 @@ impl<'a> Edit<'a> {
             path,
             options,
             interrupt: None,
-            replaced: None,
+            counted: None,
         })
     }
 
@@ -73,6 +73,11 @@ impl<'a> Edit<'a> {
     /// Whether nothing may be written.
     pub fn is_dry_run(&self) -> bool {
         self.options.dry_run
+    }
+
+    /// Has an object say how many of what were dealt with.
+    pub fn count(&mut self, what: &'static str, count: u64) {
+        self.counted = Some((what, count));
     }
 
     /// From now on Ctrl-C is a request to stop, which leaves nothing behind.
@@ -118,7 +123,7 @@ impl<'a> Edit<'a> {
         progress.finish();
         self.check_signals()?;
         let count = outcome?;
-        self.replaced = Some(count);
+        self.count("replaced", count);
         Ok(count)
     }
 
@@ -286,7 +291,10 @@ impl<'a> Edit<'a> {
         print_styled(&format!(
             "{}: {}this is the plan, nothing was written\n{}",
             shown(self.path),
-            self.replaced.map_or(String::new(), |count| format!("{}; ", matches(count))),
+            match self.counted {
+                Some(("replaced", count)) => format!("{}; ", matches(count)),
+                _ => String::new(),
+            },
             plan_table(plan, layout)
         ))
     }
@@ -308,8 +316,8 @@ impl<'a> Edit<'a> {
     ) -> Result<(), Failure> {
         let mut object = object(self.command, self.path);
         object.insert("dry_run".into(), Value::Bool(self.options.dry_run));
-        if let Some(count) = self.replaced {
-            object.insert("replaced".into(), count.into());
+        if let Some((what, count)) = self.counted {
+            object.insert(what.into(), count.into());
         }
         object.insert("old_length".into(), plan.old_len.into());
         object.insert("new_length".into(), plan.new_len.into());
@@ -317,6 +325,10 @@ impl<'a> Edit<'a> {
         object.insert("layout".into(), layout.value());
         if let Some(backup) = backup {
             object.insert("backup".into(), backup.value());
+        }
+        let undo = self.options.undo_script.as_deref().filter(|_| !self.options.dry_run);
+        if let Some(path) = undo {
+            insert_path(&mut object, "undo_script", Path::new(path));
         }
         print_object(object)
     }

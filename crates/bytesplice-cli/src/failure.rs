@@ -9,6 +9,7 @@ use signal_hook::consts::SIGTERM;
 
 use crate::exit_code::ExitCode;
 use crate::lines_argument::LinesArgument;
+use crate::lock_holders::{LockHolder, lock_holders};
 use crate::output::{grouped, shown};
 use crate::range_argument::{Bound, OutsideFile};
 use crate::typed_path::TypedPath;
@@ -18,6 +19,8 @@ use crate::typed_path::TypedPath;
 pub enum Failure {
     /// The library refused or failed.
     Library(bytesplice::Error),
+    /// Others hold the lock.
+    Locked { path: PathBuf, holders: Vec<LockHolder> },
     /// A signal stopped the commit.
     Interrupted { error: bytesplice::Error, signal: i32 },
     /// A bound lies before the start of the file.
@@ -42,6 +45,8 @@ pub enum Failure {
     NewFileIsTarget { path: PathBuf, option: &'static str },
     /// A file that an option asks for cannot be written, and nothing was changed.
     NewFile { path: PathBuf, option: &'static str, source: io::Error },
+    /// Completions or man pages cannot be written.
+    Generated { path: PathBuf, source: io::Error },
     /// Standard output cannot be written.
     Output(io::Error),
     /// The system refused to let us catch a signal.
@@ -72,11 +77,10 @@ impl Failure {
             }
             Self::Library(error) => matches!(
                 error,
-                bytesplice::Error::OutOfRange { .. }
-                    | bytesplice::Error::ReversedRange { .. }
-                    | bytesplice::Error::Locked { .. }
+                bytesplice::Error::OutOfRange { .. } | bytesplice::Error::ReversedRange { .. }
             ),
-            Self::BeforeStart { .. }
+            Self::Locked { .. }
+            | Self::BeforeStart { .. }
             | Self::Reversed { .. }
             | Self::OutsideLines { .. }
             | Self::Lengthens { .. }
@@ -86,7 +90,10 @@ impl Failure {
             | Self::NewFileIsTarget { .. }
             | Self::NewFile { .. } => true,
             Self::Pattern { .. } | Self::ExpectsNothing => false,
-            Self::Interrupted { .. } | Self::Output(_) | Self::Signal(_) => false,
+            Self::Interrupted { .. }
+            | Self::Generated { .. }
+            | Self::Output(_)
+            | Self::Signal(_) => false,
         };
         let added = if silent && command_changes_files { "; nothing was changed" } else { "" };
         format!("{self}{added}")
@@ -95,6 +102,9 @@ impl Failure {
     /// The same failure with the library's paths as they were typed.
     pub fn with_typed_paths(self, file: &TypedPath) -> Self {
         match self {
+            Self::Library(bytesplice::Error::Locked { path }) => {
+                Self::Locked { path: file.as_typed(&path), holders: lock_holders(&path) }
+            }
             Self::Library(error) => Self::Library(error.with_paths(|path| file.as_typed(path))),
             Self::Interrupted { error, signal } => {
                 Self::Interrupted { error: error.with_paths(|path| file.as_typed(path)), signal }
@@ -107,6 +117,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Library(error) => ExitCode::of(error),
+            Self::Locked { .. } => ExitCode::Locked,
             Self::BeforeStart { .. }
             | Self::Reversed { .. }
             | Self::OutsideLines { .. }
@@ -116,7 +127,9 @@ impl Failure {
             Self::NewFileIsTarget { .. } | Self::Pattern { .. } | Self::ExpectsNothing => {
                 ExitCode::Usage
             }
-            Self::NewFile { source, .. } | Self::Output(source) => ExitCode::of_io(source),
+            Self::NewFile { source, .. }
+            | Self::Generated { source, .. }
+            | Self::Output(source) => ExitCode::of_io(source),
             Self::Interrupted { error, signal } => match error.file_state() {
                 FileState::Unchanged if *signal == SIGTERM => ExitCode::Terminated,
                 FileState::Unchanged => ExitCode::Interrupted,
@@ -124,6 +137,18 @@ impl Failure {
                 _ => ExitCode::of(error),
             },
             Self::Signal(_) => ExitCode::InputOutput,
+        }
+    }
+
+    /// Whether the file that was to be changed surely was not.
+    pub fn left_unchanged(&self) -> bool {
+        match self {
+            Self::Library(error) | Self::Interrupted { error, .. } => {
+                error.file_state() == FileState::Unchanged
+            }
+            // What is printed is printed after the commit.
+            Self::Output(_) => false,
+            _ => true,
         }
     }
 
@@ -137,6 +162,22 @@ impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Library(error) | Self::Interrupted { error, .. } => write!(out, "{error}"),
+            Self::Locked { path, holders } => {
+                let path = shown(path);
+                match &holders[..] {
+                    [] => write!(out, "{path}: is locked by another bytesplice: try again later"),
+                    [one] => write!(
+                        out,
+                        "{path}: is locked by another bytesplice ({one}): try again when it has ended"
+                    ),
+                    [first, more @ ..] => write!(
+                        out,
+                        "{path}: is locked by other bytesplices ({first}, and {} more): try again when they \
+                         have ended",
+                        more.len()
+                    ),
+                }
+            }
             Self::BeforeStart { path, bound, len } => write!(
                 out,
                 "{}: {bound} lies before the start of the contents, which are {len} bytes long",
@@ -190,13 +231,25 @@ impl fmt::Display for Failure {
             Self::NewFile { path, option, source }
                 if source.kind() == io::ErrorKind::AlreadyExists =>
             {
-                write!(out, "{}: exists already, {option} does not overwrite it", shown(path))
+                write!(out, "{}: exists already, {option} does not overwrite it", shown(path))?;
+                match *option {
+                    "--backup" => {
+                        write!(out, ": move it away, or take another suffix such as --backup=.2")
+                    }
+                    _ => Ok(()),
+                }
             }
             Self::NewFile { path, option: "--save", source } => {
                 write!(out, "{}: cannot save the removed bytes: {source}", shown(path))
             }
+            Self::NewFile { path, option: "--backup", source } => {
+                write!(out, "{}: cannot write the backup: {source}", shown(path))
+            }
             Self::NewFile { path, option, source } => {
                 write!(out, "{}: cannot write what {option} asks for: {source}", shown(path))
+            }
+            Self::Generated { path, source } => {
+                write!(out, "{}: cannot be written: {source}", shown(path))
             }
             Self::Output(source) => write!(out, "cannot write to standard output: {source}"),
             Self::Signal(source) => write!(out, "cannot catch signals: {source}"),

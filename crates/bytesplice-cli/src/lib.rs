@@ -14,6 +14,7 @@ mod interrupt;
 mod layout;
 mod lines_argument;
 mod lock_holders;
+mod man_page;
 mod new_file;
 mod output;
 mod pattern_argument;
@@ -56,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let command = &cli.command;
-    let file = TypedPath::new(command.file());
+    let file = TypedPath::new(command.file().unwrap_or_default());
     let result = carry_out(command).map_err(|failure| failure.with_typed_paths(&file));
     conclude(result, command.changes_files(), command.wants_json())
 }
@@ -99,6 +100,7 @@ fn carry_out(command: &Command) -> Result<ExitCode, Failure> {
         Command::Show(arguments) => commands::show::run(arguments)?,
         Command::Find(arguments) => return commands::find::run(arguments),
         Command::ReplaceAll(arguments) => return commands::replace_all::run(arguments),
+        Command::Generate(arguments) => commands::generate::run(arguments)?,
         Command::Abort(arguments) => commands::abort::run(arguments)?,
         Command::Recover(arguments) => commands::recover::run(arguments)?,
         Command::Status(arguments) => return commands::status::run(arguments),

@@ -16,7 +16,7 @@ pub type Object = Map<String, Value>;
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        if drives_terminals(character) {
             out.extend(character.escape_default());
         } else {
             out.push(character);
@@ -92,7 +92,30 @@ fn cost_value(cost: &StrategyCost) -> Value {
 /// # Errors
 /// Standard output cannot be written.
 pub fn print_object(object: Object) -> Result<(), Failure> {
-    print(&format!("{}\n", Value::Object(object)))
+    print(&format!("{}\n", printable_json(&Value::Object(object))))
+}
+
+/// JSON in one line of printable characters: what JSON lets through, control characters above ASCII, is escaped as well.
+pub fn printable_json(value: &Value) -> String {
+    let mut out = String::new();
+    for character in value.to_string().chars() {
+        if drives_terminals(character) {
+            // None of them is beyond 16 bits.
+            out.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Control characters, and those that reorder or hide what is beside them on a line.
+fn drives_terminals(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
 }
 
 /// Prints on standard output.
@@ -136,7 +159,8 @@ pub fn notice(message: &str) {
 pub fn print_error(message: &str, exit_code: u8, json: bool) {
     let _ = writeln!(io::stderr(), "bytesplice: {}", printable(message));
     if json {
-        let _ = writeln!(io::stdout(), "{}", json!({ "error": message, "exit_code": exit_code }));
+        let object = json!({ "error": message, "exit_code": exit_code });
+        let _ = writeln!(io::stdout(), "{}", printable_json(&object));
     }
 }
 
@@ -186,6 +210,10 @@ mod tests {
     #[test]
     fn paths_cannot_drive_a_terminal_and_keep_their_bytes() {
         assert_eq!(shown(Path::new("a\x1b[31m\nb")), "a\\u{1b}[31m\\nb");
+        assert_eq!(shown(Path::new("a\u{202e}b\u{9b}")), "a\\u{202e}b\\u{9b}");
+        let json = printable_json(&"a\u{9b}b\u{202e}\x1b\u{e9}".into());
+        assert_eq!(json, "\"a\\u009bb\\u202e\\u001b\u{e9}\"");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), "a\u{9b}b\u{202e}\x1b\u{e9}");
         let object = object("remove", Path::new(OsStr::from_bytes(b"a\xffb")));
         assert_eq!(object["path"], "a\u{fffd}b");
         assert_eq!(object["path_hex"], "61ff62");

@@ -13,6 +13,8 @@ use crate::size::approximate;
 
 /// Work shorter than this shows nothing, unless it is always to be shown; and the time between two lines.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The cursor goes back a little from the last column, so that the `^C` that terminals show does not wrap the line, which
+/// could not be wiped then.
 const TEMPLATE: &str =
     "{msg} [{wide_bar}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
 /// Columns of the name in front of the bar.

@@ -431,3 +431,54 @@ fn a_large_file_equals_what_head_and_tail_make() {
         12_000_000
     );
 }
+
+#[test]
+fn a_backup_is_the_old_file_and_never_takes_the_place_of_another() {
+    let directory = directory(DIGITS);
+    let data = directory.path().join("data");
+    fs::set_permissions(&data, fs::Permissions::from_mode(0o640)).unwrap();
+    let before = fs::metadata(&data).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = bytesplice(directory.path());
+        command.args(["remove", "data", "0..4"]).args(arguments).assert()
+    };
+    run(&["--backup"]).success().stdout("").stderr("");
+    let backup = fs::metadata(directory.path().join("data~")).unwrap();
+    assert_eq!(fs::read(directory.path().join("data~")).unwrap(), DIGITS.as_bytes());
+    assert_eq!((backup.mode(), backup.mtime()), (before.mode(), before.mtime()));
+    assert_eq!(backup.mtime_nsec(), before.mtime_nsec());
+
+    run(&["--backup"]).code(4).stderr(
+        "bytesplice: data~: exists already, --backup does not overwrite it: move it away, or take another suffix such as \
+         --backup=.2; nothing was changed\n",
+    );
+    run(&["--backup=.2", "--dry-run"]).success();
+    assert_eq!(names(&directory), ["data", "data~"]);
+    run(&["--backup=.2"]).success();
+    assert_eq!(fs::read(directory.path().join("data.2")).unwrap(), DIGITS[4..].as_bytes());
+    // What fails leaves neither backup nor saved bytes.
+    run(&["--backup=.3", "--save", "saved", "--undo-script", "missing/undo"]).code(4);
+    run(&["--backup=.3", "--expect-hex", "00000000"]).code(6);
+    run(&["--backup="]).code(2);
+    run(&["--backup=a/b"]).code(2);
+    assert_eq!(names(&directory), ["data", "data.2", "data~"]);
+    assert_eq!(contents(&directory), DIGITS[8..].as_bytes());
+    // Nothing to change, nothing to keep.
+    let arguments = ["replace-all", "data", "nowhere", "x", "--backup=.4"];
+    bytesplice(directory.path()).args(arguments).assert().code(1);
+    assert_eq!(names(&directory), ["data", "data.2", "data~"]);
+}
+
+#[test]
+fn progress_is_for_terminals_and_those_who_ask() {
+    let directory = directory(vec![7; 1 << 20]);
+    let run = |arguments: &[&str]| {
+        let mut command = bytesplice(directory.path());
+        let output = command.args(["insert", "data", "0", "--text", "x"]).args(arguments).output();
+        String::from_utf8(output.unwrap().stderr).unwrap()
+    };
+    assert_eq!(run(&[]), "");
+    assert_eq!(run(&["--progress", "never"]), "");
+    let line = run(&["--progress", "always"]);
+    assert!(line.starts_with("data: 100% of ") && line.ends_with(" 0 s left\n"), "{line}");
+}

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::argument::{ArgumentParser, bound, bytes_from_hex};
 use crate::backup::{SUFFIX, suffix};
@@ -16,6 +16,7 @@ use crate::range_argument::Bound;
 #[derive(Debug, Args)]
 pub struct InsertArguments {
     /// The file to change
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// Where to insert: NUMBER, end, end-NUMBER or -NUMBER
     #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
@@ -30,11 +31,12 @@ pub struct InsertArguments {
 #[derive(Debug, Args)]
 pub struct RemoveArguments {
     /// The file to change
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     #[command(flatten)]
     pub place: PlaceArguments,
     /// Keep the removed bytes in a new file, on disk before the commit
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub save: Option<OsString>,
     #[command(flatten)]
     pub options: EditOptions,
@@ -44,6 +46,7 @@ pub struct RemoveArguments {
 #[derive(Debug, Args)]
 pub struct ReplaceArguments {
     /// The file to change
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     #[command(flatten)]
     pub place: PlaceBeforeData,
@@ -57,6 +60,7 @@ pub struct ReplaceArguments {
 #[derive(Debug, Args)]
 pub struct AppendArguments {
     /// The file to change
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     #[command(flatten)]
     pub data: DataArguments,
@@ -68,6 +72,7 @@ pub struct AppendArguments {
 #[derive(Debug, Args)]
 pub struct TruncateArguments {
     /// The file to change
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// The new length: NUMBER, end, end-NUMBER or -NUMBER; not past the end
     #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(bound))]
@@ -80,6 +85,7 @@ pub struct TruncateArguments {
 #[derive(Debug, Args)]
 pub struct RearrangeArguments {
     /// The file to change
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     #[command(flatten)]
     pub place: PlaceAndOffset,
@@ -91,6 +97,7 @@ pub struct RearrangeArguments {
 #[derive(Debug, Args)]
 pub struct ReplaceAllArguments {
     /// The file to change
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// What to replace: literal text, unless an option says otherwise; one that begins with a hyphen comes after `--`
     pub pattern: OsString,
@@ -120,7 +127,7 @@ pub struct EditOptions {
     #[arg(long)]
     pub no_sync: bool,
     /// Write to a new file, before the commit, the script that takes the change back: see `apply`
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub undo_script: Option<OsString>,
     /// Keep the old file beside it, under its name and SUFFIX (default ~): shared blocks where the file system can, else a
     /// copy; on disk before the commit

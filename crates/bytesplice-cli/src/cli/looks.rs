@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use crate::argument::{ArgumentParser, lines, range};
 use crate::lines_argument::LinesArgument;
@@ -14,6 +14,7 @@ use crate::range_argument::RangeArgument;
 #[derive(Debug, Args)]
 pub struct ReadArguments {
     /// The file to read
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     #[command(flatten)]
     pub place: PlaceArguments,
@@ -26,6 +27,7 @@ pub struct ReadArguments {
 #[derive(Debug, Args)]
 pub struct ShowArguments {
     /// The file to show
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// The bytes to show: A..B, A.., ..B or A+LENGTH; all without it
     #[arg(allow_hyphen_values = true, value_parser = ArgumentParser(range), conflicts_with = "lines")]
@@ -33,6 +35,9 @@ pub struct ShowArguments {
     /// Whole lines instead of bytes, counted from 1, both ends included: A..B, A.., ..B or A+COUNT
     #[arg(long, value_name = "A..B", allow_hyphen_values = true, value_parser = ArgumentParser(lines))]
     pub lines: Option<LinesArgument>,
+    /// Print one JSON object on standard output, with the bytes in hex
+    #[arg(long)]
+    pub json: bool,
     /// Accepted for symmetry: showing prints nothing but the bytes
     #[arg(short, long)]
     pub quiet: bool,
@@ -42,6 +47,7 @@ pub struct ShowArguments {
 #[derive(Debug, Args)]
 pub struct FindArguments {
     /// The file to search
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// What to find: literal text, unless an option says otherwise; one that begins with a hyphen comes after `--`
     pub pattern: OsString,

@@ -1,6 +1,7 @@
 //! The command line as clap reads it.
 
 mod edits;
+mod generate;
 mod looks;
 mod recovery;
 mod scripts;
@@ -14,6 +15,7 @@ pub use edits::{
     AppendArguments, ArgumentBytes, EditOptions, InsertArguments, RearrangeArguments,
     RemoveArguments, ReplaceAllArguments, ReplaceArguments, StrategyArgument, TruncateArguments,
 };
+pub use generate::{GenerateArguments, Generated};
 pub use looks::{FindArguments, ReadArguments, ShowArguments};
 pub use recovery::{AbortArguments, RecoverArguments, StatusArguments};
 pub use scripts::{
@@ -310,6 +312,7 @@ Examples
     ///
     /// Exits with 8 if the file needs recovery or its journal is unusable. A commit
     /// that another bytesplice is just making is reported as such, and is no reason.
+    /// What the file system can do is tried on an anonymous temporary file.
     #[command(
         verbatim_doc_comment,
         after_help = "\
@@ -318,6 +321,20 @@ Examples
   bytesplice status data --json"
     )]
     Status(StatusArguments),
+    /// Write completions for a shell, or the man pages
+    ///
+    /// Packages bring both. Whoever built the program writes them to where the shell
+    /// and man look for them. What is there under these names is overwritten.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice generate bash ~/.local/share/bash-completion/completions
+  bytesplice generate zsh ~/.zfunc
+  bytesplice generate fish ~/.config/fish/completions
+  bytesplice generate man ~/.local/share/man/man1"
+    )]
+    Generate(GenerateArguments),
 }
 
 impl Cli {
@@ -376,13 +393,15 @@ impl Command {
             Self::Diff(DiffArguments { options, .. })
             | Self::Invert(InvertArguments { options, .. })
             | Self::Compose(ComposeArguments { options, .. }) => options.json,
-            Self::Read(_) | Self::Show(_) => false,
+            Self::Show(arguments) => arguments.json,
+            Self::Read(_) | Self::Generate(_) => false,
         }
     }
 
-    /// FILE.
-    pub fn file(&self) -> &OsStr {
-        match self {
+    /// FILE, where there is one.
+    pub fn file(&self) -> Option<&OsStr> {
+        Some(match self {
+            Self::Generate(_) => return None,
             Self::Insert(InsertArguments { file, .. })
             | Self::Remove(RemoveArguments { file, .. })
             | Self::Replace(ReplaceArguments { file, .. })
@@ -401,7 +420,7 @@ impl Command {
             | Self::Recover(RecoverArguments { file, .. })
             | Self::Abort(AbortArguments { file, .. })
             | Self::Status(StatusArguments { file, .. }) => file,
-        }
+        })
     }
 
     /// Whether it is worth saying, after an error, that nothing was changed.
@@ -415,6 +434,7 @@ impl Command {
                 | Self::Diff(_)
                 | Self::Invert(_)
                 | Self::Compose(_)
+                | Self::Generate(_)
         )
     }
 }

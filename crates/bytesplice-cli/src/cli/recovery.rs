@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 /// `recover FILE`
 #[derive(Debug, Args)]
 pub struct RecoverArguments {
     /// The file to recover
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// Also accept a restored copy of the file with another inode, if its bytes fit the journal
     #[arg(long)]
@@ -24,6 +25,7 @@ pub struct RecoverArguments {
 #[derive(Debug, Args)]
 pub struct AbortArguments {
     /// The file to bring back
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// Print one JSON object on standard output
     #[arg(long)]
@@ -37,6 +39,7 @@ pub struct AbortArguments {
 #[derive(Debug, Args)]
 pub struct StatusArguments {
     /// The file to look at
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// Print one JSON object on standard output
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use super::EditOptions;
 use crate::progress::ProgressArgument;
@@ -11,9 +11,10 @@ use crate::progress::ProgressArgument;
 #[derive(Debug, Args)]
 pub struct ApplyArguments {
     /// The file to change
+    #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
     /// The script or a delta in VCDIFF, or `-` for standard input, as without it
-    #[arg(conflicts_with = "edits")]
+    #[arg(conflicts_with = "edits", value_hint = ValueHint::FilePath)]
     pub script: Option<OsString>,
     /// An edit as a line of a script; may be repeated, in ascending order
     #[arg(short, long = "edit", value_name = "EDIT")]
@@ -26,7 +27,7 @@ pub struct ApplyArguments {
 #[derive(Debug, Args)]
 pub struct OutputOptions {
     /// Write to a new file, on disk when the command ends, instead of to standard output
-    #[arg(short, long, value_name = "PATH")]
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub output: Option<OsString>,
     /// Print one JSON object on standard output, of what was written to --output
     #[arg(long, requires = "output")]
@@ -49,8 +50,10 @@ pub enum FormatArgument {
 #[derive(Debug, Args)]
 pub struct DiffArguments {
     /// The file that the script is to be applied to
+    #[arg(value_hint = ValueHint::FilePath)]
     pub old: OsString,
     /// The file that it is to make
+    #[arg(value_hint = ValueHint::FilePath)]
     pub new: OsString,
     /// Hold the removed bytes as well, so that the script can be inverted without the old file
     #[arg(long)]
@@ -69,9 +72,10 @@ pub struct DiffArguments {
 #[derive(Debug, Args)]
 pub struct InvertArguments {
     /// The script, or `-` for standard input
+    #[arg(value_hint = ValueHint::FilePath)]
     pub script: OsString,
     /// The file that the script is for, as it is before it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub old: Option<OsString>,
     #[command(flatten)]
     pub options: OutputOptions,
@@ -81,8 +85,10 @@ pub struct InvertArguments {
 #[derive(Debug, Args)]
 pub struct ComposeArguments {
     /// The script that is applied first
+    #[arg(value_hint = ValueHint::FilePath)]
     pub first: OsString,
     /// The script that is applied to what the first one makes
+    #[arg(value_hint = ValueHint::FilePath)]
     pub second: OsString,
     #[command(flatten)]
     pub options: OutputOptions,

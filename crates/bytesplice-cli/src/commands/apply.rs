@@ -24,7 +24,8 @@ pub fn run(arguments: &ApplyArguments) -> Result<(), Failure> {
     } else {
         let lines = arguments.edits.join("\n");
         let script = Script::without_header("--edit", lines.as_bytes());
-        made(edit.file.apply(script)?, "edit")
+        let count = edit.file.apply(script)?;
+        made(&mut edit, count, "edit", "edits")
     };
     edit.finish(&done)
 }
@@ -50,12 +51,16 @@ fn apply(edit: &mut Edit<'_>, name: &Path, mut reader: impl BufRead) -> Result<S
     let is_delta = first == MAGIC;
     let reader = (&first[..]).chain(reader);
     Ok(if is_delta {
-        made(edit.file.apply_vcdiff(Vcdiff::new(name, reader)?)?, "window")
+        let count = edit.file.apply_vcdiff(Vcdiff::new(name, reader)?)?;
+        made(edit, count, "window", "windows")
     } else {
-        made(edit.file.apply(Script::new(name, reader)?)?, "edit")
+        let count = edit.file.apply(Script::new(name, reader)?)?;
+        made(edit, count, "edit", "edits")
     })
 }
 
-fn made(count: u64, what: &str) -> String {
+/// Says in words and in the object how many there were.
+fn made(edit: &mut Edit<'_>, count: u64, what: &str, name: &'static str) -> String {
+    edit.count(name, count);
     format!("made {} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
 }

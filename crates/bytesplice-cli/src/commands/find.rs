@@ -10,7 +10,7 @@ use crate::cli::FindArguments;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::hexdump::Hexdump;
-use crate::output::object;
+use crate::output::{object, printable_json};
 
 /// `find FILE PATTERN`
 pub fn run(arguments: &FindArguments) -> Result<ExitCode, Failure> {
@@ -23,7 +23,7 @@ pub fn run(arguments: &FindArguments) -> Result<ExitCode, Failure> {
     let coloured = AutoStream::choice(&stdout) != ColorChoice::Never;
     let mut out = BufWriter::with_capacity(64 << 10, stdout.lock());
     if arguments.json {
-        let beginning = Value::Object(object("find", path)).to_string();
+        let beginning = printable_json(&Value::Object(object("find", path)));
         let beginning = beginning.trim_end_matches('}');
         write!(out, "{beginning}").map_err(Failure::Output)?;
         if !arguments.count {

@@ -2,8 +2,6 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
-use bytesplice::FileState;
-
 use crate::cli::RemoveArguments;
 use crate::edit::Edit;
 use crate::failure::Failure;
@@ -30,9 +28,8 @@ pub fn run(arguments: &RemoveArguments) -> Result<(), Failure> {
         edit.finish(&format!("removed {removed} at {}..{}", range.start, range.end))
     });
     // Bytes that are still in the file need no second home, and the next try may use the name again.
-    if let (Some(saved), Err(Failure::Library(error) | Failure::Interrupted { error, .. })) =
-        (saved, &result)
-        && error.file_state() == FileState::Unchanged
+    if let (Some(saved), Err(failure)) = (saved, &result)
+        && failure.left_unchanged()
     {
         saved.withdraw();
     }

@@ -1,12 +1,15 @@
 use std::io::{self, BufWriter, Write};
+use std::ops::Range;
 use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
-use bytesplice::OpenOptions;
+use bytesplice::{OpenOptions, SpliceFile};
+use serde_json::{Value, json};
 
 use crate::cli::ShowArguments;
 use crate::failure::Failure;
 use crate::hexdump::Hexdump;
+use crate::output::{object, printable_json};
 
 /// `show FILE [RANGE]`
 pub fn run(arguments: &ShowArguments) -> Result<(), Failure> {
@@ -19,6 +22,9 @@ pub fn run(arguments: &ShowArguments) -> Result<(), Failure> {
         }
         (None, None) => 0..file.len(),
     };
+    if arguments.json {
+        return print_object(&file, path, range);
+    }
     let stdout = io::stdout();
     let coloured = AutoStream::choice(&stdout) != ColorChoice::Never;
     let out = BufWriter::with_capacity(64 << 10, stdout.lock());
@@ -27,4 +33,19 @@ pub fn run(arguments: &ShowArguments) -> Result<(), Failure> {
         hexdump.feed(&chunk?).map_err(Failure::Output)?;
     }
     hexdump.finish().and_then(|mut out| out.flush()).map_err(Failure::Output)
+}
+
+/// The same as an object, in a memory that does not grow with the range.
+fn print_object(file: &SpliceFile, path: &Path, range: Range<u64>) -> Result<(), Failure> {
+    let mut object = object("show", path);
+    object.insert("range".into(), json!([range.start, range.end]));
+    let beginning = printable_json(&Value::Object(object));
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    write!(out, "{},\"hex\":\"", beginning.trim_end_matches('}')).map_err(Failure::Output)?;
+    for chunk in file.chunks(range)? {
+        for byte in chunk?.iter() {
+            write!(out, "{byte:02x}").map_err(Failure::Output)?;
+        }
+    }
+    writeln!(out, "\"}}").and_then(|()| out.flush()).map_err(Failure::Output)
 }
