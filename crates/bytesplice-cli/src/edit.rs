@@ -220,7 +220,8 @@ impl<'a> Edit<'a> {
             Some(path) => Some(self.write_undo_script(path)?),
             None => None,
         };
-        let backup = match backup {
+        // Where nothing is to change, nothing needs to be kept.
+        let backup = match backup.filter(|_| self.file.is_modified()) {
             Some(path) => match self.back_up(path, &interrupt) {
                 Ok(backup) => Some(backup),
                 Err(failure) => {

@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The cursor goes back a little from the last column, so that the `^C` that terminals show does not wrap the line, which
 /// could not be wiped then.
 const TEMPLATE: &str =
-    "{msg} [{wide_bar}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
+    "{msg} [{wide_bar}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}   \x1b[3D";
 /// Columns of the name in front of the bar.
 const NAME_WIDTH: usize = 24;
 

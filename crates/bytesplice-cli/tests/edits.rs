@@ -468,17 +468,3 @@ fn a_backup_is_the_old_file_and_never_takes_the_place_of_another() {
     bytesplice(directory.path()).args(arguments).assert().code(1);
     assert_eq!(names(&directory), ["data", "data.2", "data~"]);
 }
-
-#[test]
-fn progress_is_for_terminals_and_those_who_ask() {
-    let directory = directory(vec![7; 1 << 20]);
-    let run = |arguments: &[&str]| {
-        let mut command = bytesplice(directory.path());
-        let output = command.args(["insert", "data", "0", "--text", "x"]).args(arguments).output();
-        String::from_utf8(output.unwrap().stderr).unwrap()
-    };
-    assert_eq!(run(&[]), "");
-    assert_eq!(run(&["--progress", "never"]), "");
-    let line = run(&["--progress", "always"]);
-    assert!(line.starts_with("data: 100% of ") && line.ends_with(" 0 s left\n"), "{line}");
-}

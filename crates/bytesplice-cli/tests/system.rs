@@ -47,7 +47,7 @@ fn a_file_in_use_is_locked() {
     assert_eq!(message, format!("{locked}; nothing was changed\n"));
     let output = bytesplice(directory.path()).args(["status", "data"]).assert().success();
     let status = String::from_utf8(output.get_output().stdout.clone()).unwrap();
-    let holder = format!("locked      for reading only (process {}, bytesplice)\n", reader.id());
+    let holder = format!("locked       for reading by process {}, bytesplice\n", reader.id());
     assert!(status.contains(&holder), "{status}");
     bytesplice(directory.path()).args(["read", "data", "0..1"]).assert().success().stdout("x");
     let status = bytesplice(directory.path()).args(["status", "data"]).output().unwrap().stdout;
