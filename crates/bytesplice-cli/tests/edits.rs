@@ -455,14 +455,14 @@ fn a_backup_is_the_old_file_and_never_takes_the_place_of_another() {
     run(&["--backup=.2", "--dry-run"]).success();
     assert_eq!(names(&directory), ["data", "data~"]);
     run(&["--backup=.2"]).success();
-    assert_eq!(fs::read(directory.path().join("data.2")).unwrap(), DIGITS[4..].as_bytes());
+    assert_eq!(fs::read(directory.path().join("data.2")).unwrap(), &DIGITS.as_bytes()[4..]);
     // What fails leaves neither backup nor saved bytes.
     run(&["--backup=.3", "--save", "saved", "--undo-script", "missing/undo"]).code(4);
     run(&["--backup=.3", "--expect-hex", "00000000"]).code(6);
     run(&["--backup="]).code(2);
     run(&["--backup=a/b"]).code(2);
     assert_eq!(names(&directory), ["data", "data.2", "data~"]);
-    assert_eq!(contents(&directory), DIGITS[8..].as_bytes());
+    assert_eq!(contents(&directory), &DIGITS.as_bytes()[8..]);
     // Nothing to change, nothing to keep.
     let arguments = ["replace-all", "data", "nowhere", "x", "--backup=.4"];
     bytesplice(directory.path()).args(arguments).assert().code(1);
