@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use bytesplice::{Cancel, Error, FileState};
-use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
 use crate::output::notice;
+use crate::progress_bar::ProgressBar;
 
 /// Turns SIGINT and SIGTERM into requests to stop, from its making on. The first asks the commit to stop if it can still
 /// keep the old contents, the second to stop wherever it is. Before, and long after, they end the process as usual.

@@ -22,6 +22,7 @@ mod place;
 mod plan_picture;
 mod plan_table;
 mod progress;
+mod progress_bar;
 mod range_argument;
 mod size;
 mod typed_path;

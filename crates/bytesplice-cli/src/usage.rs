@@ -8,6 +8,7 @@ pub const DATA: &str = "DATA (one of --text S, --escaped S, --hex H, --from PATH
 
 /// What clap found wrong, and the command whose help says more.
 pub fn message(error: &Error, arguments: impl Iterator<Item = String>) -> String {
+    let arguments: Vec<String> = arguments.collect();
     let problem = match error.kind() {
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             "a command is missing".into()
@@ -18,7 +19,24 @@ pub fn message(error: &Error, arguments: impl Iterator<Item = String>) -> String
             .or_else(|| spaced_range(error))
             .unwrap_or_else(|| in_one_line(&error.render().to_string())),
     };
-    format!("{problem} (see `{} --help`)", command(error, arguments))
+    let hint = hint(error, &arguments).map_or(String::new(), |hint| format!("; {hint}"));
+    format!("{problem}{hint} (see `{} --help`)", command(error, arguments.into_iter()))
+}
+
+/// What may have been meant instead of what was read.
+fn hint(error: &Error, arguments: &[String]) -> Option<&'static str> {
+    if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::UnknownArgument) {
+        return None;
+    }
+    let follows = |pair: &[String]| pair[0] == "--backup" && !pair[1].starts_with('-');
+    if arguments.windows(2).any(follows) {
+        return Some("a suffix is given as --backup=SUFFIX");
+    }
+    let is_replace = arguments.get(1).is_some_and(|command| command == "replace");
+    // DATA is always an option; two words are a text and another one.
+    let words = arguments.iter().skip(2).take_while(|argument| !argument.starts_with('-')).count();
+    (is_replace && words == 3)
+        .then_some("to replace a text wherever it is: replace-all FILE PATTERN REPLACEMENT")
 }
 
 /// What a command is called here that has another name elsewhere.

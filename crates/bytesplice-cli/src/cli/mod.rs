@@ -362,6 +362,13 @@ impl Cli {
             let message = "a delta in VCDIFF holds no removed bytes: `--reversible` is for scripts";
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
+        if let Command::Apply(ApplyArguments { script: Some(script), .. }) = &self.command
+            && script.as_encoded_bytes().starts_with(b"{")
+        {
+            let message =
+                "an edit is given by `-e`: apply FILE -e '{\"insert\":0,\"text\":\"new\"}'";
+            return Err(clap::Error::raw(ErrorKind::InvalidValue, message));
+        }
         if let Command::Apply(ApplyArguments { options, .. }) = &self.command
             && options.expect_hex.is_some()
         {
