@@ -38,19 +38,27 @@ pub(crate) fn search(
     range: Range<u64>,
     how: Search,
 ) -> PyResult<Option<u64>> {
-    let bytes_total = range.end.saturating_sub(range.start);
-    if bytes_total < LONG {
-        return how(window, needle, range, &mut |_| Ok(())).map_err(to_python);
+    let cancelled = || {
+        let path = window.file().map_or_else(Default::default, |it| it.file.path().into());
+        Err(Error::Cancelled { path, state: FileState::Unchanged })
+    };
+    if (needle.len() as u64) < LONG {
+        // A match near by is found before others could run meanwhile.
+        let mut is_near = true;
+        let found = how(window, needle, range.clone(), &mut |bytes_done| {
+            is_near = bytes_done < LONG;
+            if is_near { Ok(()) } else { cancelled() }
+        });
+        if is_near {
+            return found.map_err(to_python);
+        }
     }
+    let bytes_total = range.end.saturating_sub(range.start);
     let _calling = shared.calling();
     commit::search(py, None, |report, cancel| {
         how(window, needle, range, &mut |bytes_done| {
             report(Progress { bytes_done, bytes_total });
-            if cancel.is_requested() {
-                let path = window.file().map_or_else(Default::default, |it| it.file.path().into());
-                return Err(Error::Cancelled { path, state: FileState::Unchanged });
-            }
-            Ok(())
+            if cancel.is_requested() { cancelled() } else { Ok(()) }
         })
     })
 }
