@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Cursor, Read, Write};
 use std::path::PathBuf;
 
-use bytesplice::{Checks, DiffOptions, Difference, OpenOptions, Script, ScriptWriter};
+use bytesplice::{Checks, Difference, OpenOptions, Script, ScriptWriter, WorkOptions};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -134,7 +134,7 @@ pub(crate) fn diff(
     .map_err(to_python)
     .and_then(|(old, new)| {
         let difference = commit::search(py, None, |report, cancel| {
-            let options = DiffOptions::new().progress(report).cancel(cancel);
+            let options = WorkOptions::new().progress(report).cancel(cancel);
             Difference::find_with(&old, &new, options)
         })?;
         // Only now: what is at its place stays there if the comparison is stopped.

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs};
 
-use bytesplice::{Backup, BackupOptions, Error, SpliceFile};
+use bytesplice::{Backup, Error, SpliceFile, WorkOptions};
 use serde_json::Value;
 
 use crate::cli::EditOptions;
@@ -64,7 +64,7 @@ impl NewBackup {
         let mut progress = WorkProgress::new(&path, options.progress, options.quiet);
         interrupt.work_begins(progress.bar());
         let mut advance = |now| progress.advance(now);
-        let how = BackupOptions::new().progress(&mut advance).cancel(interrupt.cancel());
+        let how = WorkOptions::new().progress(&mut advance).cancel(interrupt.cancel());
         let made = file.back_up(&path, how);
         progress.finish();
         match made {

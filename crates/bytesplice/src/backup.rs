@@ -1,48 +1,9 @@
-use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::storage::backup;
-use crate::{Cancel, Error, FileState, Progress, Result, SpliceFile};
-
-/// How to back a file up. The default: no progress, and nothing can stop it.
-#[derive(Default)]
-pub struct BackupOptions<'a> {
-    /// Called from time to time with what has been copied.
-    pub progress: Option<&'a mut dyn FnMut(Progress)>,
-    /// Looked at from time to time: whether to stop.
-    pub cancel: Option<&'a Cancel>,
-}
-
-impl<'a> BackupOptions<'a> {
-    /// The defaults.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets what is told of the progress.
-    #[must_use]
-    pub fn progress(self, progress: &'a mut dyn FnMut(Progress)) -> Self {
-        Self { progress: Some(progress), ..self }
-    }
-
-    /// Sets what can stop it.
-    #[must_use]
-    pub fn cancel(self, cancel: &'a Cancel) -> Self {
-        Self { cancel: Some(cancel), ..self }
-    }
-}
-
-impl fmt::Debug for BackupOptions<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("BackupOptions")
-            .field("progress", &self.progress.is_some())
-            .field("cancel", &self.cancel)
-            .finish()
-    }
-}
+use crate::{Error, FileState, Result, SpliceFile, WorkOptions};
 
 /// What a backup is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,23 +27,19 @@ impl SpliceFile {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let directory = tempfile::tempdir()?;
     /// # let (path, backup) = (directory.path().join("data"), directory.path().join("data~"));
-    /// use bytesplice::{BackupOptions, SpliceFile};
+    /// use bytesplice::{WorkOptions, SpliceFile};
     ///
     /// std::fs::write(&path, "old")?;
     /// let mut file = SpliceFile::open(&path)?;
     /// file.append("er")?;
-    /// file.back_up(&backup, BackupOptions::new())?;
+    /// file.back_up(&backup, WorkOptions::new())?;
     /// file.commit()?;
     /// assert_eq!(std::fs::read(&backup)?, b"old");
     /// assert_eq!(std::fs::read(&path)?, b"older");
     /// # Ok(())
     /// # }
     /// ```
-    pub fn back_up(
-        &self,
-        path: impl AsRef<Path>,
-        mut options: BackupOptions<'_>,
-    ) -> Result<Backup> {
+    pub fn back_up(&self, path: impl AsRef<Path>, mut options: WorkOptions<'_>) -> Result<Backup> {
         let path = path.as_ref();
         let failed = |source: io::Error| {
             let (operation, offset, len) = ("write the backup", 0, self.old_len());
@@ -96,14 +53,14 @@ impl SpliceFile {
         };
         let bytes_total = self.old_len();
         let mut bytes_done = 0;
-        let mut cancelled = false;
+        let mut cancelled = None;
         let mut advance = |bytes: u64| {
             bytes_done += bytes;
-            if let Some(progress) = &mut options.progress {
-                progress(Progress { bytes_done: bytes_done.min(bytes_total), bytes_total });
-            }
-            cancelled = options.cancel.is_some_and(Cancel::is_requested);
-            if cancelled { Err(ErrorKind::Interrupted.into()) } else { Ok(()) }
+            let outcome = options.advance(self, bytes_done.min(bytes_total), bytes_total);
+            outcome.map_err(|error| {
+                cancelled = Some(error);
+                ErrorKind::Interrupted.into()
+            })
         };
         let new = backup::create(path).map_err(failed)?;
         let copied = backup::copy(self.original.file(), &new, &mut advance)
@@ -111,10 +68,7 @@ impl SpliceFile {
         copied.map_err(|error| {
             // What failed is what the caller must hear of.
             let _ = fs::remove_file(path);
-            if cancelled {
-                return Error::Cancelled { path: self.path.clone(), state: FileState::Unchanged };
-            }
-            failed(error)
+            cancelled.unwrap_or_else(|| failed(error))
         })
     }
 }

@@ -3,7 +3,7 @@ use std::ops::{Bound, Range, RangeBounds};
 use memchr::{memchr_iter, memrchr};
 
 use crate::buffer::Buffer;
-use crate::{Cancel, Contents, Error, Progress, Result, range};
+use crate::{Contents, Error, Result, WorkOptions, range};
 
 /// Bytes that are read at once: in the second-level cache they are counted as fast as they are read.
 const BUFFER: usize = 256 << 10;
@@ -46,42 +46,25 @@ impl Contents {
         self.find_lines(range, LineScan::new(self))
     }
 
-    /// [`lines`](Self::lines), told of to `progress` and stopped by `cancel`.
+    /// The same as [`lines`](Self::lines), told of and stopped by `options`.
     ///
     /// # Errors
     /// As for [`lines`](Self::lines), and [`Error::Cancelled`].
     ///
     /// # Examples
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let directory = tempfile::tempdir()?;
-    /// # let path = directory.path().join("log");
-    /// use bytesplice::{Cancel, Error, SpliceFile};
-    ///
-    /// std::fs::write(&path, "one\ntwo\nthree\nfour")?;
-    /// let file = SpliceFile::open(&path)?;
-    /// let (cancel, mut bytes) = (Cancel::new(), 0);
-    /// assert_eq!(file.lines_with(1..3, &mut |progress| bytes = progress.bytes_done, &cancel)?, 4..14);
-    /// assert_eq!(bytes, 18);
-    /// cancel.request();
-    /// let outcome = file.line_count_with(&mut |_| (), &cancel);
-    /// assert!(matches!(outcome, Err(Error::Cancelled { .. })));
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// See [`WorkOptions`].
     pub fn lines_with(
         &self,
         range: impl RangeBounds<u64>,
-        progress: &mut dyn FnMut(Progress),
-        cancel: &Cancel,
+        options: WorkOptions<'_>,
     ) -> Result<Range<u64>> {
-        self.find_lines(range, LineScan::watched(self, progress, cancel))
+        self.find_lines(range, LineScan::watched(self, options))
     }
 
     fn find_lines(
         &self,
         range: impl RangeBounds<u64>,
-        mut scan: LineScan<'_>,
+        mut scan: LineScan<'_, '_>,
     ) -> Result<Range<u64>> {
         let too_large = |what| Error::TooLarge { path: self.path().into(), what };
         let first = match range.start_bound() {
@@ -123,17 +106,12 @@ impl Contents {
         LineScan::new(self).count()
     }
 
-    /// [`line_count`](Self::line_count), told of to `progress` and stopped by `cancel`, as
-    /// [`lines_with`](Self::lines_with) is.
+    /// The same as [`line_count`](Self::line_count), told of and stopped by `options`.
     ///
     /// # Errors
     /// As for [`read_at`](Self::read_at), and [`Error::Cancelled`].
-    pub fn line_count_with(
-        &self,
-        progress: &mut dyn FnMut(Progress),
-        cancel: &Cancel,
-    ) -> Result<u64> {
-        LineScan::watched(self, progress, cancel).count()
+    pub fn line_count_with(&self, options: WorkOptions<'_>) -> Result<u64> {
+        LineScan::watched(self, options).count()
     }
 
     /// The number of the line in which the byte at `offset` lies, from 0 on; at the end, of the line that a byte
@@ -157,20 +135,15 @@ impl Contents {
         self.find_line(offset, LineScan::new(self))
     }
 
-    /// [`line_at`](Self::line_at), told of to `progress` and stopped by `cancel`, as [`lines_with`](Self::lines_with) is.
+    /// The same as [`line_at`](Self::line_at), told of and stopped by `options`.
     ///
     /// # Errors
     /// As for [`line_at`](Self::line_at), and [`Error::Cancelled`].
-    pub fn line_at_with(
-        &self,
-        offset: u64,
-        progress: &mut dyn FnMut(Progress),
-        cancel: &Cancel,
-    ) -> Result<u64> {
-        self.find_line(offset, LineScan::watched(self, progress, cancel))
+    pub fn line_at_with(&self, offset: u64, options: WorkOptions<'_>) -> Result<u64> {
+        self.find_line(offset, LineScan::watched(self, options))
     }
 
-    fn find_line(&self, offset: u64, scan: LineScan<'_>) -> Result<u64> {
+    fn find_line(&self, offset: u64, scan: LineScan<'_, '_>) -> Result<u64> {
         let before =
             range::resolve(..offset, self.len(), self.path()).map_err(|_| Error::OutOfRange {
                 path: self.path().into(),
@@ -185,7 +158,7 @@ impl Contents {
 }
 
 /// Counts newlines from the beginning of the contents on.
-struct LineScan<'a> {
+struct LineScan<'a, 'o> {
     file: &'a Contents,
     buffer: Buffer,
     /// The part of the buffer that is read and not counted yet.
@@ -197,22 +170,18 @@ struct LineScan<'a> {
     /// Where the scan stops.
     end: u64,
     /// What is told of the bytes that were read, and what can stop the scan.
-    watch: Option<(&'a mut dyn FnMut(Progress), &'a Cancel)>,
+    options: WorkOptions<'o>,
 }
 
-impl<'a> LineScan<'a> {
+impl<'a, 'o> LineScan<'a, 'o> {
     fn new(file: &'a Contents) -> Self {
-        let end = file.len();
-        let buffer = Buffer::new(end.min(BUFFER as u64) as usize);
-        Self { file, buffer, rest: 0..0, offset: 0, newlines: 0, end, watch: None }
+        Self::watched(file, WorkOptions::new())
     }
 
-    fn watched(
-        file: &'a Contents,
-        progress: &'a mut dyn FnMut(Progress),
-        cancel: &'a Cancel,
-    ) -> Self {
-        Self { watch: Some((progress, cancel)), ..Self::new(file) }
+    fn watched(file: &'a Contents, options: WorkOptions<'o>) -> Self {
+        let end = file.len();
+        let buffer = Buffer::new(end.min(BUFFER as u64) as usize);
+        Self { file, buffer, rest: 0..0, offset: 0, newlines: 0, end, options }
     }
 
     /// Offset of the start of line `number`, of the end if there are so many lines and no more; else the number of
@@ -270,11 +239,7 @@ impl<'a> LineScan<'a> {
             let count = (self.end - self.offset).min(self.buffer.len() as u64) as usize;
             self.file.read_exact_at(&mut self.buffer[..count], self.offset)?;
             self.rest = 0..count;
-            if let Some((progress, cancel)) = &mut self.watch {
-                let bytes_done = self.offset + count as u64;
-                progress(Progress { bytes_done, bytes_total: self.end });
-                Cancel::check(Some(cancel), self.file.path())?;
-            }
+            self.options.advance(self.file, self.offset + count as u64, self.end)?;
         }
         Ok(!self.rest.is_empty())
     }

@@ -4,7 +4,7 @@ use std::fs::{self, File, FileTimes, Permissions};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::time::{Duration, UNIX_EPOCH};
 
-use bytesplice::{BackupOptions, Cancel, Error, FileState, SpliceFile, Strategy, support};
+use bytesplice::{Cancel, Error, FileState, SpliceFile, Strategy, WorkOptions, support};
 
 #[test]
 fn it_holds_the_old_contents_permissions_and_times() {
@@ -20,7 +20,7 @@ fn it_holds_the_old_contents_permissions_and_times() {
 
     let mut file = SpliceFile::open(&path).unwrap();
     file.insert(0, "new and ").unwrap();
-    file.back_up(&backup, BackupOptions::new()).unwrap();
+    file.back_up(&backup, WorkOptions::new()).unwrap();
     file.commit().unwrap();
 
     assert_eq!(fs::read(&backup).unwrap(), b"old");
@@ -45,7 +45,7 @@ fn holes_stay_holes_and_progress_reaches_the_end() {
     file.set_len(9 << 30).unwrap();
     let mut last = None;
     let mut progress = |now: bytesplice::Progress| last = Some(now);
-    let options = BackupOptions::new().progress(&mut progress);
+    let options = WorkOptions::new().progress(&mut progress);
     let told = SpliceFile::open(&path).unwrap().back_up(&backup, options).unwrap();
 
     let (old, new) = (fs::metadata(&path).unwrap(), fs::metadata(&backup).unwrap());
@@ -68,7 +68,7 @@ fn what_is_there_stays_and_what_failed_leaves_nothing() {
     fs::write(&path, vec![7; 40 << 20]).unwrap();
     let file = SpliceFile::open(&path).unwrap();
     fs::write(&backup, "precious").unwrap();
-    let error = file.back_up(&backup, BackupOptions::new()).unwrap_err();
+    let error = file.back_up(&backup, WorkOptions::new()).unwrap_err();
     assert!(matches!(&error, Error::Io { path, .. } if *path == backup), "{error}");
     assert_eq!(error.file_state(), FileState::Unchanged);
     assert_eq!(fs::read(&backup).unwrap(), b"precious");
@@ -76,7 +76,7 @@ fn what_is_there_stays_and_what_failed_leaves_nothing() {
     fs::remove_file(&backup).unwrap();
     let cancel = Cancel::new();
     cancel.request();
-    match file.back_up(&backup, BackupOptions::new().cancel(&cancel)) {
+    match file.back_up(&backup, WorkOptions::new().cancel(&cancel)) {
         Err(Error::Cancelled { .. }) => assert!(!backup.exists()),
         // Blocks are shared in no time.
         outcome => assert!(outcome.unwrap().shares_blocks),

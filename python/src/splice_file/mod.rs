@@ -11,7 +11,7 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
-use bytesplice::{Cancel, Error, LockMode, OpenOptions, Progress, RecoverOptions, SpliceFile};
+use bytesplice::{Error, LockMode, OpenOptions, RecoverOptions, SpliceFile, WorkOptions};
 use pyo3::exceptions::{PyResourceWarning, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -200,12 +200,14 @@ impl PySpliceFile {
     fn look<T: Send>(
         &self,
         py: Python<'_>,
-        look: impl FnOnce(&SpliceFile, &mut dyn FnMut(Progress), &Cancel) -> Result<T, Error> + Send,
+        look: impl FnOnce(&SpliceFile, WorkOptions<'_>) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         self.file.with(py, |edited| {
             let _calling = self.file.calling();
             let file = &edited.file;
-            search(py, None, |report, cancel| look(file, report, cancel))
+            search(py, None, |report, cancel| {
+                look(file, WorkOptions::new().progress(report).cancel(cancel))
+            })
         })
     }
 

@@ -138,18 +138,18 @@ impl PySpliceFile {
         last: Option<Offset>,
     ) -> PyResult<(u64, u64)> {
         let lines = limits(first, last);
-        let range = self.look(py, |file, report, cancel| file.lines_with(lines, report, cancel))?;
+        let range = self.look(py, |file, options| file.lines_with(lines, options))?;
         Ok((range.start, range.end))
     }
 
     /// Return how many lines there are. Reads all bytes.
     fn line_count(&self, py: Python<'_>) -> PyResult<u64> {
-        self.look(py, |file, report, cancel| file.line_count_with(report, cancel))
+        self.look(py, |file, options| file.line_count_with(options))
     }
 
     /// Return the number of the line, from 0 on, that the byte at offset lies in.
     #[pyo3(signature = (offset, /))]
     fn line_at(&self, py: Python<'_>, offset: Offset) -> PyResult<u64> {
-        self.look(py, |file, report, cancel| file.line_at_with(offset.0, report, cancel))
+        self.look(py, |file, options| file.line_at_with(offset.0, options))
     }
 }

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use bytesplice::{Checks, DiffOptions, Difference, OpenOptions, VcdiffWriter};
+use bytesplice::{Checks, Difference, OpenOptions, VcdiffWriter, WorkOptions};
 
 use crate::cli::{DiffArguments, FormatArgument};
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub fn run(arguments: &DiffArguments) -> Result<(), Failure> {
         let mut progress = WorkProgress::new(path, arguments.progress, arguments.options.quiet);
         let bar = progress.bar();
         let mut advance = |now| progress.advance(now);
-        let mut options = DiffOptions::new().progress(&mut advance);
+        let mut options = WorkOptions::new().progress(&mut advance);
         if let Some(interrupt) = &interrupt {
             interrupt.work_begins(bar);
             options = options.cancel(interrupt.cancel());

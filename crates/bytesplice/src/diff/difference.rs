@@ -7,57 +7,8 @@ use crate::pieces::Piece;
 use crate::script::{Supply, describe};
 use crate::vcdiff::encode;
 use crate::{
-    Cancel, Checks, Contents, Offsets, Progress, Result, ScriptHeader, ScriptWriter, VcdiffWriter,
+    Checks, Contents, Offsets, Result, ScriptHeader, ScriptWriter, VcdiffWriter, WorkOptions,
 };
-
-/// What to tell while two files are compared, and what can stop that.
-///
-/// # Examples
-/// See [`Difference`].
-#[derive(Default)]
-pub struct DiffOptions<'a> {
-    /// Called from time to time with how many bytes of the new file have been compared.
-    pub progress: Option<&'a mut dyn FnMut(Progress)>,
-    /// Looked at from time to time: whether to stop.
-    pub cancel: Option<&'a Cancel>,
-}
-
-impl<'a> DiffOptions<'a> {
-    /// Neither.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets what is told of the progress.
-    #[must_use]
-    pub fn progress(self, progress: &'a mut dyn FnMut(Progress)) -> Self {
-        Self { progress: Some(progress), ..self }
-    }
-
-    /// Sets what can stop the comparison. It fails with [`Error::Cancelled`](crate::Error::Cancelled) then.
-    #[must_use]
-    pub fn cancel(self, cancel: &'a Cancel) -> Self {
-        Self { cancel: Some(cancel), ..self }
-    }
-
-    /// Tells of the progress, and fails if the comparison is to stop.
-    pub(super) fn advance(&mut self, new: &Contents, bytes_done: u64) -> Result<()> {
-        if let Some(progress) = &mut self.progress {
-            progress(Progress { bytes_done, bytes_total: new.len() });
-        }
-        Cancel::check(self.cancel, new.path())
-    }
-}
-
-impl fmt::Debug for DiffOptions<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("DiffOptions")
-            .field("progress", &self.progress.is_some())
-            .field("cancel", &self.cancel)
-            .finish()
-    }
-}
 
 /// What turns the contents of one file into those of another, to be written as a script or as a delta.
 ///
@@ -69,7 +20,7 @@ impl fmt::Debug for DiffOptions<'_> {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let directory = tempfile::tempdir()?;
 /// # let (one, other) = (directory.path().join("one"), directory.path().join("other"));
-/// use bytesplice::{DiffOptions, Difference, SpliceFile, Vcdiff, VcdiffWriter};
+/// use bytesplice::{WorkOptions, Difference, SpliceFile, Vcdiff, VcdiffWriter};
 ///
 /// std::fs::write(&one, "Twelve lines, all of them long enough to be found again.")?;
 /// std::fs::write(&other, "Twelve short lines, all of them long enough to be found again.")?;
@@ -77,7 +28,7 @@ impl fmt::Debug for DiffOptions<'_> {
 /// let mut delta = VcdiffWriter::new("delta", Vec::new());
 /// let mut compared = 0;
 /// let mut count = |progress: bytesplice::Progress| compared = progress.bytes_done;
-/// let options = DiffOptions::new().progress(&mut count);
+/// let options = WorkOptions::new().progress(&mut count);
 /// Difference::find_with(&old, &new, options)?.write_vcdiff(&mut delta)?;
 /// assert_eq!(compared, 62);
 ///
@@ -100,7 +51,7 @@ impl<'a> Difference<'a> {
     /// # Errors
     /// As for [`read_at`](crate::Contents::read_at).
     pub fn find(old: &'a Contents, new: &'a Contents) -> Result<Self> {
-        Self::find_with(old, new, DiffOptions::new())
+        Self::find_with(old, new, WorkOptions::new())
     }
 
     /// The same, told of and stopped by `options`.
@@ -110,7 +61,7 @@ impl<'a> Difference<'a> {
     pub fn find_with(
         old: &'a Contents,
         new: &'a Contents,
-        options: DiffOptions<'_>,
+        options: WorkOptions<'_>,
     ) -> Result<Self> {
         let mut matcher = Matcher::new(old, new, options);
         matcher.run()?;

@@ -20,12 +20,12 @@ mod view;
 use std::io::Write;
 
 use blocks::Blocks;
-pub use difference::{DiffOptions, Difference};
+pub use difference::Difference;
 use nearby::Nearby;
 use view::View;
 
 use crate::pieces::{Piece, Source};
-use crate::{Checks, Contents, Result, ScriptWriter};
+use crate::{Checks, Contents, Result, ScriptWriter, WorkOptions};
 
 /// A run that is believed without looking further, in bytes.
 const LONG: u64 = 4 << 10;
@@ -104,7 +104,7 @@ struct Matcher<'a, 'o> {
     credit: u64,
     pieces: Vec<Piece>,
     file: &'a Contents,
-    options: DiffOptions<'o>,
+    options: WorkOptions<'o>,
     /// Where in the new file something is to be told next.
     told: u64,
 }
@@ -123,7 +123,7 @@ impl Elsewhere<'_> {
 }
 
 impl<'a, 'o> Matcher<'a, 'o> {
-    fn new(old: &'a Contents, new: &'a Contents, options: DiffOptions<'o>) -> Self {
+    fn new(old: &'a Contents, new: &'a Contents, options: WorkOptions<'o>) -> Self {
         Self {
             old: View::new(old),
             new: View::new(new),
@@ -170,7 +170,7 @@ impl<'a, 'o> Matcher<'a, 'o> {
             return Ok(());
         }
         self.told = new + TOLD;
-        self.options.advance(self.file, new)
+        self.options.advance(self.file, new, self.file.len())
     }
 
     fn push(&mut self, piece: Piece) {
@@ -222,7 +222,7 @@ impl<'a, 'o> Matcher<'a, 'o> {
                 let blocks = match &mut self.blocks {
                     Some(blocks) => blocks,
                     none => {
-                        let mut check = || self.options.advance(self.file, from);
+                        let mut check = || self.options.advance(self.file, from, self.file.len());
                         none.insert(Blocks::of(&mut self.elsewhere.old, &mut check)?)
                     }
                 };
