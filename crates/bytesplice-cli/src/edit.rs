@@ -207,7 +207,8 @@ impl<'a> Edit<'a> {
         if let Some(path) = self.options.undo_script.as_deref().map(Path::new) {
             NewFile::check(path, UNDO_SCRIPT, self.path)?;
         }
-        let layout = plan.as_ref().map(|_| Layout::of(&self.file));
+        let tells_layout = self.options.dry_run || self.options.json;
+        let layout = tells_layout.then(|| Layout::of(&self.file));
         let backup = path_of_backup(self.path, self.options)?;
         if let (true, Some(plan), Some(layout)) = (self.options.dry_run, &plan, &layout) {
             return self.show_plan(plan, layout);
@@ -256,9 +257,7 @@ impl<'a> Edit<'a> {
             (committed, _) => committed?,
         }
         match (plan, layout) {
-            (Some(plan), Some(layout)) if self.options.json => {
-                self.print_plan(&plan, &layout, backup.as_ref())
-            }
+            (Some(plan), Some(layout)) => self.print_plan(&plan, &layout, backup.as_ref()),
             _ => self.report(done, backup.as_ref()),
         }
     }

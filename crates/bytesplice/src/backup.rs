@@ -3,7 +3,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::storage::backup;
-use crate::{Error, FileState, Result, SpliceFile, WorkOptions};
+use crate::{Error, Result, SpliceFile, WorkOptions};
 
 /// What a backup is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,14 +42,7 @@ impl SpliceFile {
     pub fn back_up(&self, path: impl AsRef<Path>, mut options: WorkOptions<'_>) -> Result<Backup> {
         let path = path.as_ref();
         let failed = |source: io::Error| {
-            let (operation, offset, len) = ("write the backup", 0, self.old_len());
-            let (path, state) = (path.into(), FileState::Unchanged);
-            match source.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                    Error::NoSpace { path, operation, offset, len, source, state }
-                }
-                _ => Error::Io { path, operation, offset, len, source, state },
-            }
+            Error::not_written(path.into(), "write the backup", 0, self.old_len(), source)
         };
         let bytes_total = self.old_len();
         let mut bytes_done = 0;

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::{Range, RangeBounds};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -343,17 +343,15 @@ impl Contents {
 
     pub(crate) fn not_added(&self, error: AppendError) -> Error {
         let path = self.added.directory();
-        let (offset, state) = (self.added.len(), FileState::Unchanged);
-        let operation = "store added bytes in a temporary file in it";
         match error {
             AppendError::Read(source) => Error::Content { path: self.path.clone(), source },
-            AppendError::OverLimit { len, limit } => Error::SizeLimit { path, len, limit, state },
-            AppendError::Store(source) => match source.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-                    Error::NoSpace { path, operation, offset, len: 0, source, state }
-                }
-                _ => Error::Io { path, operation, offset, len: 0, source, state },
-            },
+            AppendError::OverLimit { len, limit } => {
+                Error::SizeLimit { path, len, limit, state: FileState::Unchanged }
+            }
+            AppendError::Store(source) => {
+                let operation = "store added bytes in a temporary file in it";
+                Error::not_written(path, operation, self.added.len(), 0, source)
+            }
         }
     }
 }

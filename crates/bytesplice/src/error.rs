@@ -1,5 +1,5 @@
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::Strategy;
@@ -461,6 +461,23 @@ impl Error {
 }
 
 impl Error {
+    /// The error for a failed write before anything was changed: [`Error::NoSpace`] if the disk or a quota is full.
+    pub(crate) fn not_written(
+        path: PathBuf,
+        operation: &'static str,
+        offset: u64,
+        len: u64,
+        source: io::Error,
+    ) -> Self {
+        let state = FileState::Unchanged;
+        match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                Self::NoSpace { path, operation, offset, len, source, state }
+            }
+            _ => Self::Io { path, operation, offset, len, source, state },
+        }
+    }
+
     /// The same error with each of its paths put through `rename`: for programs that show paths as their users wrote
     /// them.
     ///

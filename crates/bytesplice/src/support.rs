@@ -86,7 +86,7 @@ pub fn support(path: impl AsRef<Path>) -> Result<Support> {
         match &capabilities {
             Ok(capabilities) => capabilities.refusal(strategy).map(Into::into),
             Err(error) if matches!(strategy, Strategy::Snapshot | Strategy::Extents) => {
-                Some(format!("no temporary file can be made beside it: {error}"))
+                Some(error.clone())
             }
             Err(_) => None,
         }

@@ -138,8 +138,7 @@ impl SpliceFile {
             surroundings.capabilities = Err("files may not be so long as to try it".into());
             return;
         }
-        surroundings.capabilities = Capabilities::of(directory, Geometry::REAL.block)
-            .map_err(|error| format!("no temporary file can be made beside it: {error}"));
+        surroundings.capabilities = Capabilities::of(directory, Geometry::REAL.block);
         let file = self.original.file();
         // Where the system does not tell, there may be some.
         surroundings.preallocated =

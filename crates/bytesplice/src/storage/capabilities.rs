@@ -21,8 +21,13 @@ impl Capabilities {
     /// Those of the file system of `directory`, for blocks of `block` bytes. Remembered for the life of the process.
     ///
     /// # Errors
-    /// When no temporary file can be made there.
-    pub fn of(directory: &Path, block: u64) -> io::Result<Self> {
+    /// A sentence on why no temporary file can be made there.
+    pub fn of(directory: &Path, block: u64) -> Result<Self, String> {
+        Self::known_or_probed(directory, block)
+            .map_err(|error| format!("no temporary file can be made beside it: {error}"))
+    }
+
+    fn known_or_probed(directory: &Path, block: u64) -> io::Result<Self> {
         static KNOWN: Mutex<BTreeMap<(u64, u64), Capabilities>> = Mutex::new(BTreeMap::new());
         // Device numbers are used again for the next file system.
         let file_system = rustix::fs::statvfs(directory)?.f_fsid;
