@@ -1,7 +1,11 @@
+use std::ffi::OsStr;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::{Error, Result};
+
+/// How addresses of objects begin.
+const SCHEME: &str = "s3://";
 
 /// The name of an object: a bucket and a key.
 ///
@@ -10,6 +14,8 @@ use crate::{Error, Result};
 /// let name: ObjectName = "s3://bucket/folder/key".parse()?;
 /// assert_eq!((name.bucket(), name.key()), ("bucket", "folder/key"));
 /// assert_eq!(name.to_string(), "s3://bucket/folder/key");
+/// assert!(ObjectName::is_address("s3://bucket/folder/key"));
+/// assert!(!ObjectName::is_address("folder/file"));
 /// # Ok::<(), bytesplice_s3::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,6 +41,13 @@ impl ObjectName {
         Err(Error::Name { name: name.to_string(), why })
     }
 
+    /// Whether `name`, where a file could be named as well, is the address of an object: whether it begins with `s3://`. A file
+    /// of such a name is reached by `./s3://…`.
+    #[must_use]
+    pub fn is_address(name: impl AsRef<OsStr>) -> bool {
+        name.as_ref().as_encoded_bytes().starts_with(SCHEME.as_bytes())
+    }
+
     /// The bucket.
     #[must_use]
     pub fn bucket(&self) -> &str {
@@ -52,7 +65,7 @@ impl FromStr for ObjectName {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let rest = text.strip_prefix("s3://").ok_or_else(|| Error::Name {
+        let rest = text.strip_prefix(SCHEME).ok_or_else(|| Error::Name {
             name: text.escape_debug().to_string(),
             why: "a name is s3://BUCKET/KEY",
         })?;
@@ -64,7 +77,7 @@ impl FromStr for ObjectName {
 impl fmt::Display for ObjectName {
     /// With control characters escaped, so that a key cannot drive a terminal.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "s3://{}/", self.bucket.escape_debug())?;
+        write!(out, "{SCHEME}{}/", self.bucket.escape_debug())?;
         for character in self.key.chars() {
             if character.is_control() {
                 write!(out, "{}", character.escape_default())?;
