@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
+use jiff::{Span, SpanRelativeTo};
 
 use crate::bytes_argument::{parse_escaped, parse_hex};
 use crate::cli::ArgumentBytes;
@@ -82,6 +84,15 @@ pub fn bytes_from_hex(value: &OsStr) -> Result<ArgumentBytes, String> {
 /// The bytes of `--escaped`.
 pub fn bytes_from_escaped(value: &OsStr) -> Result<ArgumentBytes, String> {
     parse_escaped(value.as_bytes()).map(ArgumentBytes)
+}
+
+/// How long ago, such as `24h`.
+pub fn age(value: &OsStr) -> Result<Duration, String> {
+    let text = utf8(value)?;
+    let span = text.parse::<Span>().ok();
+    let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let age = age.and_then(|age| Duration::try_from(age).ok());
+    age.ok_or_else(|| format!("`{text}` is not an age: write one such as 2d, 1h30m, 90m or 0s"))
 }
 
 /// The text of an argument that can only be digits and words.

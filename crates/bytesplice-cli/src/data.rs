@@ -8,6 +8,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use bytesplice::{Content, Error};
+use bytesplice_s3::ObjectName;
 use clap::Args;
 
 use crate::argument::{ArgumentParser, bytes_from_escaped, bytes_from_hex, range, utf8};
@@ -118,6 +119,9 @@ impl DataArguments {
     }
 
     fn content_of_file(&self, path: &Path) -> Result<Content<'static>, Failure> {
+        if ObjectName::is_address(path) {
+            return Err(Failure::FromObject { address: path.into() });
+        }
         let cannot_open = |source| Error::Open { path: path.into(), source };
         let metadata = fs::metadata(path).map_err(cannot_open)?;
         let kind = metadata.file_type();

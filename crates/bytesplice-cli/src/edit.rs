@@ -5,30 +5,32 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytesplice::{
-    Checks, CommitOptions, CommitPlan, Durability, Error, FileState, OpenOptions, Pattern,
-    Replacement, ScriptWriter, SearchOptions, SpliceFile,
+    Checks, Error, OpenOptions, Pattern, Replacement, ScriptWriter, SearchOptions, SpliceFile,
 };
+use bytesplice_s3::Opened;
 use serde_json::Value;
 
 use crate::backup::{NewBackup, path_of_backup};
 use crate::cli::{EditOptions, StrategyArgument};
+use crate::edit_plan::EditPlan;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::layout::Layout;
 use crate::new_file::NewFile;
+use crate::object_commit::commit_object;
+use crate::opened;
 use crate::output::{
-    bytes, insert_path, matches, object, plan_value, print_object, print_styled, shown, tell, warn,
+    bytes, insert_path, matches, object, print_object, print_styled, shown, tell, warn,
 };
-use crate::plan_table::plan_table;
 use crate::progress::WorkProgress;
 use crate::range_argument::{Bound, OutsideFile};
 
 const UNDO_SCRIPT: &str = "--undo-script";
 
-/// A file opened to be changed by one command.
+/// A file or an object opened to be changed by one command.
 pub struct Edit<'a> {
-    /// The file, with the edits made so far.
-    pub file: SpliceFile,
+    /// It, with the edits made so far.
+    pub file: Opened,
     command: &'static str,
     path: &'a Path,
     options: &'a EditOptions,
@@ -48,9 +50,13 @@ impl<'a> Edit<'a> {
         path: &'a OsStr,
         options: &'a EditOptions,
     ) -> Result<Self, Failure> {
+        let how = OpenOptions::new().read_only(options.dry_run).history_limit(0);
+        let file = opened::open(path, &how, &options.store)?;
         let path = Path::new(path);
-        let file = OpenOptions::new().read_only(options.dry_run).history_limit(0).open(path)?;
-        if file.is_read_only() && !options.dry_run {
+        if let Opened::File(file) = &file
+            && file.is_read_only()
+            && !options.dry_run
+        {
             // Said before standard input is read, not after.
             return Err(Error::PermissionDenied { path: path.into() }.into());
         }
@@ -196,11 +202,11 @@ impl<'a> Edit<'a> {
     pub fn finish(mut self, done: &str) -> Result<(), Failure> {
         let replaces = matches!(self.options.strategy, StrategyArgument::Replace);
         let plan = if self.options.dry_run || self.options.json || replaces {
-            Some(self.file.plan_with(&self.commit_options())?)
+            Some(EditPlan::of(&self.file, &self.options.commit_options())?)
         } else {
             None
         };
-        if plan.as_ref().is_some_and(|plan| plan.breaks_hard_links) && !self.options.quiet {
+        if plan.as_ref().is_some_and(EditPlan::breaks_hard_links) && !self.options.quiet {
             let keep = if self.options.dry_run { "would keep" } else { "keep" };
             warn(&format!("{}: its other hard links {keep} the old contents", shown(self.path)));
         }
@@ -221,40 +227,30 @@ impl<'a> Edit<'a> {
             Some(path) => Some(self.write_undo_script(path)?),
             None => None,
         };
-        // Where nothing is to change, nothing needs to be kept.
-        let backup = match backup.filter(|_| self.file.is_modified()) {
-            Some(path) => match self.back_up(path, &interrupt) {
-                Ok(backup) => Some(backup),
-                Err(failure) => {
-                    if let Some(undo) = undo {
-                        undo.withdraw();
-                    }
-                    return Err(failure);
+        let backup = match self.back_up(backup, &interrupt) {
+            Ok(backup) => backup,
+            Err(failure) => {
+                if let Some(undo) = undo {
+                    undo.withdraw();
                 }
-            },
-            None => None,
+                return Err(failure);
+            }
         };
-        let mut progress = WorkProgress::new(self.path, self.options.progress, self.options.quiet);
-        interrupt.commit_begins(progress.bar());
-        let mut advance = |now| progress.advance(now);
-        let options = self.commit_options().progress(&mut advance).cancel(interrupt.cancel());
-        let committed = self.file.commit_with(options);
-        interrupt.commit_ends();
-        progress.finish();
-        // What was not changed needs no undoing, and the next try may use the name again.
-        if committed.as_ref().is_err_and(|error| error.file_state() == FileState::Unchanged) {
-            if let Some(undo) = undo {
-                undo.withdraw();
+        let committed = match &mut self.file {
+            Opened::File(file) => commit_file(file, self.path, self.options, &interrupt),
+            Opened::Object(object) => commit_object(object, self.path, self.options, &interrupt),
+        };
+        if let Err(failure) = committed {
+            // What was not changed needs no undoing, and the next try may use the name again.
+            if failure.left_unchanged() {
+                if let Some(undo) = undo {
+                    undo.withdraw();
+                }
+                if let Some(backup) = &backup {
+                    backup.withdraw();
+                }
             }
-            if let Some(backup) = &backup {
-                backup.withdraw();
-            }
-        }
-        match (committed, interrupt.signal()) {
-            (Err(error @ Error::Cancelled { .. }), Some(signal)) => {
-                return Err(Failure::Interrupted { error, signal });
-            }
-            (committed, _) => committed?,
+            return Err(failure);
         }
         match (plan, layout) {
             (Some(plan), Some(layout)) => self.print_plan(&plan, &layout, backup.as_ref()),
@@ -262,8 +258,18 @@ impl<'a> Edit<'a> {
         }
     }
 
-    fn back_up(&self, path: PathBuf, interrupt: &Interrupt) -> Result<NewBackup, Failure> {
-        NewBackup::write(&self.file, self.path, path, self.options, interrupt)
+    /// Where nothing is to change, nothing needs to be kept.
+    fn back_up(
+        &self,
+        path: Option<PathBuf>,
+        interrupt: &Interrupt,
+    ) -> Result<Option<NewBackup>, Failure> {
+        match (path, &self.file) {
+            (Some(path), Opened::File(file)) if file.is_modified() => {
+                NewBackup::write(file, self.path, path, self.options, interrupt).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     fn write_undo_script(&self, path: &Path) -> Result<NewFile, Failure> {
@@ -275,13 +281,7 @@ impl<'a> Edit<'a> {
         Ok(undo)
     }
 
-    fn commit_options<'b>(&self) -> CommitOptions<'b> {
-        let durability =
-            if self.options.no_sync { Durability::Unsynced } else { Durability::Synced };
-        CommitOptions::default().strategy(self.options.strategy.into()).durability(durability)
-    }
-
-    fn show_plan(&self, plan: &CommitPlan, layout: &Layout) -> Result<(), Failure> {
+    fn show_plan(&self, plan: &EditPlan, layout: &Layout) -> Result<(), Failure> {
         if self.options.json {
             return self.print_plan(plan, layout, None);
         }
@@ -295,7 +295,7 @@ impl<'a> Edit<'a> {
                 Some(("replaced", count)) => format!("{}; ", matches(count)),
                 _ => String::new(),
             },
-            plan_table(plan, layout)
+            plan.table(layout)
         ))
     }
 
@@ -310,7 +310,7 @@ impl<'a> Edit<'a> {
 
     fn print_plan(
         &self,
-        plan: &CommitPlan,
+        plan: &EditPlan,
         layout: &Layout,
         backup: Option<&NewBackup>,
     ) -> Result<(), Failure> {
@@ -319,10 +319,14 @@ impl<'a> Edit<'a> {
         if let Some((what, count)) = self.counted {
             object.insert(what.into(), count.into());
         }
-        object.insert("old_length".into(), plan.old_len.into());
-        object.insert("new_length".into(), plan.new_len.into());
-        object.insert("plan".into(), plan_value(plan));
+        object.insert("old_length".into(), layout.old_len.into());
+        object.insert("new_length".into(), layout.new_len.into());
+        object.insert("plan".into(), plan.value());
         object.insert("layout".into(), layout.value());
+        if let (Opened::Object(it), false) = (&self.file, self.options.dry_run) {
+            object
+                .insert("etag".into(), it.head().map_or(Value::Null, |head| head.etag[..].into()));
+        }
         if let Some(backup) = backup {
             object.insert("backup".into(), backup.value());
         }
@@ -331,5 +335,27 @@ impl<'a> Edit<'a> {
             insert_path(&mut object, "undo_script", Path::new(path));
         }
         print_object(object)
+    }
+}
+
+/// Commits, with a bar, unless a signal stops that.
+fn commit_file(
+    file: &mut SpliceFile,
+    path: &Path,
+    options: &EditOptions,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let mut progress = WorkProgress::new(path, options.progress, options.quiet);
+    interrupt.commit_begins(progress.bar());
+    let mut advance = |now| progress.advance(now);
+    let how = options.commit_options().progress(&mut advance).cancel(interrupt.cancel());
+    let committed = file.commit_with(how);
+    interrupt.commit_ends();
+    progress.finish();
+    match (committed, interrupt.signal()) {
+        (Err(error @ Error::Cancelled { .. }), Some(signal)) => {
+            Err(Failure::Interrupted { error: Box::new(error.into()), signal })
+        }
+        (committed, _) => Ok(committed?),
     }
 }

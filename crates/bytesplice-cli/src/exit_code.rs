@@ -67,6 +67,23 @@ impl ExitCode {
         }
     }
 
+    /// The code of an error about an object.
+    pub fn of_object(error: &bytesplice_s3::Error) -> Self {
+        use bytesplice_s3::Error;
+        match error {
+            Error::Name { .. } => Self::Usage,
+            Error::Endpoint { .. }
+            | Error::Credentials { .. }
+            | Error::NotFound { .. }
+            | Error::Refused { .. } => Self::CannotOpen,
+            Error::Changed { .. } | Error::UploadGone { .. } => Self::Changed,
+            Error::Edits(error) => Self::of(error),
+            Error::Plan { .. } => Self::NoSpace,
+            Error::Unknown { .. } | Error::LeftOver { .. } => Self::NeedsRecovery,
+            _ => Self::InputOutput,
+        }
+    }
+
     fn of_script(problem: &ScriptProblem) -> Self {
         match problem {
             ScriptProblem::OutOfRange { .. } => Self::OutsideFile,

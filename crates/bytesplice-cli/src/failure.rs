@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytesplice::{FileState, ScriptProblem, VcdiffProblem};
+use bytesplice_s3::ObjectState;
 use signal_hook::consts::SIGTERM;
 
 use crate::exit_code::ExitCode;
@@ -19,10 +20,12 @@ use crate::typed_path::TypedPath;
 pub enum Failure {
     /// The library refused or failed.
     Library(bytesplice::Error),
+    /// A store, or the library for objects, refused or failed.
+    Object(bytesplice_s3::Error),
     /// Others hold the lock.
     Locked { path: PathBuf, holders: Vec<LockHolder> },
     /// A signal stopped the commit.
-    Interrupted { error: bytesplice::Error, signal: i32 },
+    Interrupted { error: Box<Self>, signal: i32 },
     /// A bound lies before the start of the file.
     BeforeStart { path: PathBuf, bound: Bound, len: u64 },
     /// A range turns out reversed in a file of this length.
@@ -37,6 +40,10 @@ pub enum Failure {
     NoRangeOfStream { path: PathBuf, kind: &'static str },
     /// `--from` of something that has no contents, or none that end.
     NoContents { path: PathBuf, kind: &'static str },
+    /// `--from` an object.
+    FromObject { address: PathBuf },
+    /// `abort` of an object.
+    NothingToAbort { address: PathBuf },
     /// PATTERN, or a REPLACEMENT for it, cannot be understood.
     Pattern { name: &'static str, reason: String },
     /// `--expect-hex` where the bytes that go away may be others at each place.
@@ -79,6 +86,13 @@ impl Failure {
                 error,
                 bytesplice::Error::OutOfRange { .. } | bytesplice::Error::ReversedRange { .. }
             ),
+            Self::Object(error) => matches!(
+                error,
+                bytesplice_s3::Error::Name { .. }
+                    | bytesplice_s3::Error::Endpoint { .. }
+                    | bytesplice_s3::Error::Credentials { .. }
+                    | bytesplice_s3::Error::NotFound { .. }
+            ),
             Self::Locked { .. }
             | Self::BeforeStart { .. }
             | Self::Reversed { .. }
@@ -87,6 +101,8 @@ impl Failure {
             | Self::ExpectedOtherLength { .. }
             | Self::NoRangeOfStream { .. }
             | Self::NoContents { .. }
+            | Self::FromObject { .. }
+            | Self::NothingToAbort { .. }
             | Self::NewFileIsTarget { .. }
             | Self::NewFile { .. } => true,
             Self::Pattern { .. } | Self::ExpectsNothing => false,
@@ -107,7 +123,7 @@ impl Failure {
             }
             Self::Library(error) => Self::Library(error.with_paths(|path| file.as_typed(path))),
             Self::Interrupted { error, signal } => {
-                Self::Interrupted { error: error.with_paths(|path| file.as_typed(path)), signal }
+                Self::Interrupted { error: Box::new(error.with_typed_paths(file)), signal }
             }
             other => other,
         }
@@ -117,6 +133,7 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Library(error) => ExitCode::of(error),
+            Self::Object(error) => ExitCode::of_object(error),
             Self::Locked { .. } => ExitCode::Locked,
             Self::BeforeStart { .. }
             | Self::Reversed { .. }
@@ -124,17 +141,23 @@ impl Failure {
             | Self::Lengthens { .. } => ExitCode::OutsideFile,
             Self::ExpectedOtherLength { .. } => ExitCode::Changed,
             Self::NoRangeOfStream { .. } | Self::NoContents { .. } => ExitCode::CannotOpen,
-            Self::NewFileIsTarget { .. } | Self::Pattern { .. } | Self::ExpectsNothing => {
-                ExitCode::Usage
-            }
+            Self::NewFileIsTarget { .. }
+            | Self::FromObject { .. }
+            | Self::NothingToAbort { .. }
+            | Self::Pattern { .. }
+            | Self::ExpectsNothing => ExitCode::Usage,
             Self::NewFile { source, .. }
             | Self::Generated { source, .. }
             | Self::Output(source) => ExitCode::of_io(source),
-            Self::Interrupted { error, signal } => match error.file_state() {
-                FileState::Unchanged if *signal == SIGTERM => ExitCode::Terminated,
-                FileState::Unchanged => ExitCode::Interrupted,
-                FileState::Recoverable { .. } => ExitCode::NeedsRecovery,
-                _ => ExitCode::of(error),
+            Self::Interrupted { error, signal } => match &**error {
+                error if error.left_unchanged() && *signal == SIGTERM => ExitCode::Terminated,
+                error if error.left_unchanged() => ExitCode::Interrupted,
+                Self::Library(error)
+                    if matches!(error.file_state(), FileState::Recoverable { .. }) =>
+                {
+                    ExitCode::NeedsRecovery
+                }
+                error => error.exit_code(),
             },
             Self::Signal(_) => ExitCode::InputOutput,
         }
@@ -143,9 +166,9 @@ impl Failure {
     /// Whether the file that was to be changed surely was not.
     pub fn left_unchanged(&self) -> bool {
         match self {
-            Self::Library(error) | Self::Interrupted { error, .. } => {
-                error.file_state() == FileState::Unchanged
-            }
+            Self::Library(error) => error.file_state() == FileState::Unchanged,
+            Self::Object(error) => error.object_state() == ObjectState::Unchanged,
+            Self::Interrupted { error, .. } => error.left_unchanged(),
             // What is printed is printed after the commit.
             Self::Output(_) => false,
             _ => true,
@@ -161,7 +184,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Library(error) | Self::Interrupted { error, .. } => write!(out, "{error}"),
+            Self::Library(error) => write!(out, "{error}"),
+            Self::Object(error) => write!(out, "{error}"),
+            Self::Interrupted { error, .. } => write!(out, "{error}"),
             Self::Locked { path, holders } => {
                 let path = shown(path);
                 match &holders[..] {
@@ -221,6 +246,17 @@ impl fmt::Display for Failure {
             Self::NoContents { path, kind } => {
                 write!(out, "{}: is a {kind}: --from needs a regular file or a FIFO", shown(path))
             }
+            Self::FromObject { address } => write!(
+                out,
+                "{0}: --from takes files of this machine: `bytesplice read {0} .. | bytesplice … -` takes an object",
+                shown(address)
+            ),
+            Self::NothingToAbort { address } => write!(
+                out,
+                "{}: an object has its old contents until it has the new ones: `bytesplice recover` ends the uploads \
+                 that a kill left",
+                shown(address)
+            ),
             Self::Pattern { name, reason } => write!(out, "{name}: {reason}"),
             Self::ExpectsNothing => {
                 write!(out, "replace-all has no --expect-hex: what it removes is what PATTERN says")
@@ -260,5 +296,14 @@ impl fmt::Display for Failure {
 impl From<bytesplice::Error> for Failure {
     fn from(error: bytesplice::Error) -> Self {
         Self::Library(error)
+    }
+}
+
+impl From<bytesplice_s3::Error> for Failure {
+    fn from(error: bytesplice_s3::Error) -> Self {
+        match error {
+            bytesplice_s3::Error::Edits(error) => Self::Library(error),
+            error => Self::Object(error),
+        }
     }
 }

@@ -34,6 +34,8 @@ enum Phase {
     Working(ProgressBar),
     /// A commit runs, and draws this bar.
     Committing(ProgressBar),
+    /// A store puts an object together, and swaps it at last; this bar is drawn.
+    Swapping(ProgressBar),
     /// All is done but for saying so.
     Over { signals: u32 },
 }
@@ -79,7 +81,7 @@ impl Interrupt {
     pub fn check(&self, path: &Path) -> Result<(), Failure> {
         let Some(signal) = self.signal() else { return Ok(()) };
         let error = Error::Cancelled { path: path.into(), state: FileState::Unchanged };
-        Err(Failure::Interrupted { error, signal })
+        Err(Failure::Interrupted { error: Box::new(error.into()), signal })
     }
 
     /// Work begins that changes no file, and draws `bar`.
@@ -90,6 +92,11 @@ impl Interrupt {
     /// The commit begins, and draws `bar`.
     pub fn commit_begins(&self, bar: ProgressBar) {
         *self.0.phase() = Phase::Committing(bar);
+    }
+
+    /// The commit of an object begins, and draws `bar`. The second signal does not wait for the store: it ends the process.
+    pub fn swap_begins(&self, bar: ProgressBar) {
+        *self.0.phase() = Phase::Swapping(bar);
     }
 
     /// The commit is done.
@@ -120,8 +127,24 @@ impl Shared {
         } else {
             self.cancel.request_at_once();
         }
+        if let (Phase::Swapping(bar), false) = (&*phase, first) {
+            let message = match self.cancel.is_past_commit_point() {
+                true => "interrupted again: whether the object has the new contents is not known",
+                false => {
+                    "interrupted again: the object is unchanged, its upload is left to `bytesplice recover`"
+                }
+            };
+            bar.suspend(|| notice(message));
+            let _ = emulate_default_handler(signal);
+        }
         let message = match (first, self.cancel.is_past_commit_point()) {
             (true, _) if matches!(*phase, Phase::Working(_)) => "interrupted: stopping",
+            (true, true) if matches!(*phase, Phase::Swapping(_)) => {
+                "interrupted while the object is swapped: waiting for the answer (once more to leave)"
+            }
+            (true, false) if matches!(*phase, Phase::Swapping(_)) => {
+                "interrupted: stopping when the requests under way are answered (once more to leave the upload)"
+            }
             (true, false) => "interrupted: stopping, the old contents stay",
             (true, true) => {
                 "interrupted past the point of no return: finishing (once more to leave the rest to recovery)"
@@ -130,7 +153,9 @@ impl Shared {
             (false, false) => return,
         };
         match &*phase {
-            Phase::Committing(bar) | Phase::Working(bar) => bar.suspend(|| notice(message)),
+            Phase::Committing(bar) | Phase::Working(bar) | Phase::Swapping(bar) => {
+                bar.suspend(|| notice(message))
+            }
             _ => notice(message),
         }
     }

@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::ops::Range;
 
-use bytesplice::{Origin, Part, SpliceFile};
+use bytesplice::{Contents, Origin, Part};
 use serde_json::{Value, json};
 
 /// Cells of the longer of both bars.
@@ -30,6 +30,9 @@ pub const FATES: [Fate; 5] = [Fate::Stays, Fate::Moves, Fate::Copied, Fate::New,
 
 /// Both files, and two bars of what is in them.
 pub struct Layout {
+    /// Length of the old file and of the new one.
+    pub old_len: u64,
+    pub new_len: u64,
     /// Bytes of each fate, in the order of [`FATES`].
     pub bytes: [u64; 5],
     /// The bars of the old and of the new file, a fate a cell.
@@ -47,11 +50,13 @@ pub struct Layout {
 
 impl Layout {
     /// That of the next commit. O(pieces).
-    pub fn of(file: &SpliceFile) -> Self {
+    pub fn of(file: &Contents) -> Self {
         let (old_len, new_len) = (file.old_len(), file.len());
         let longest = old_len.max(new_len);
         let (mut old, mut new) = (Bar::new(old_len, longest), Bar::new(new_len, longest));
         let mut layout = Self {
+            old_len,
+            new_len,
             bytes: [0; 5],
             old_bar: Vec::new(),
             new_bar: Vec::new(),
@@ -229,7 +234,7 @@ impl Bar {
 
 #[cfg(test)]
 mod tests {
-    use bytesplice::Content;
+    use bytesplice::{Content, SpliceFile};
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use bytesplice::{Error, SpliceFile};
+use bytesplice::{Contents, Error};
 
 use crate::failure::Failure;
 use crate::range_argument::dotted;
@@ -51,7 +51,7 @@ impl LinesArgument {
     ///
     /// # Errors
     /// There are not so many lines; reading failed.
-    pub fn resolve(&self, file: &SpliceFile, path: &Path) -> Result<Range<u64>, Failure> {
+    pub fn resolve(&self, file: &Contents, path: &Path) -> Result<Range<u64>, Failure> {
         let bytes = match self.behind {
             Some(behind) => file.lines(self.first..behind),
             None => file.lines(self.first..),

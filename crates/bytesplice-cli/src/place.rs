@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::ops::Range;
 use std::path::Path;
 
-use bytesplice::SpliceFile;
+use bytesplice::Contents;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
@@ -33,7 +33,7 @@ impl PlaceArguments {
     ///
     /// # Errors
     /// They lie outside.
-    pub fn resolve(&self, file: &SpliceFile, path: &Path) -> Result<Range<u64>, Failure> {
+    pub fn resolve(&self, file: &Contents, path: &Path) -> Result<Range<u64>, Failure> {
         resolve(self.range, self.lines.as_ref(), file, path)
     }
 }
@@ -110,7 +110,7 @@ impl PlaceBeforeData {
     ///
     /// # Errors
     /// They lie outside.
-    pub fn resolve(&self, file: &SpliceFile, path: &Path) -> Result<Range<u64>, Failure> {
+    pub fn resolve(&self, file: &Contents, path: &Path) -> Result<Range<u64>, Failure> {
         let range = match self.range {
             Some(RangeOrDash::Range(range)) => Some(range),
             _ => None,
@@ -136,7 +136,7 @@ impl WithinArguments {
     ///
     /// # Errors
     /// They lie outside.
-    pub fn resolve(&self, file: &SpliceFile, path: &Path) -> Result<Range<u64>, Failure> {
+    pub fn resolve(&self, file: &Contents, path: &Path) -> Result<Range<u64>, Failure> {
         resolve(self.range, self.lines.as_ref(), file, path)
     }
 }
@@ -221,7 +221,7 @@ impl PlaceAndOffset {
 fn resolve(
     range: Option<RangeArgument>,
     lines: Option<&LinesArgument>,
-    file: &SpliceFile,
+    file: &Contents,
     path: &Path,
 ) -> Result<Range<u64>, Failure> {
     match (range, lines) {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
-use bytesplice::{CommitPlan, Origin, Part};
+use bytesplice::{Origin, Part};
 
 use crate::layout::{FATES, Fate, Layout, fate};
 use crate::output::{bytes, grouped};
@@ -45,10 +45,10 @@ impl Fate {
 }
 
 /// The picture, with colours that whoever prints it takes out where they are not wanted.
-pub fn plan_picture(plan: &CommitPlan, layout: &Layout) -> String {
+pub fn plan_picture(layout: &Layout) -> String {
     let mut picture = String::new();
     for (name, bar, len) in
-        [("old", &layout.old_bar, plan.old_len), ("new", &layout.new_bar, plan.new_len)]
+        [("old", &layout.old_bar, layout.old_len), ("new", &layout.new_bar, layout.new_len)]
     {
         let space = if bar.is_empty() { "" } else { "  " };
         let _ = writeln!(picture, "  {name}  {}{space}{}", drawn(bar), bytes(len));

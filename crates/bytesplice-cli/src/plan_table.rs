@@ -18,7 +18,7 @@ const REASON_INDENT: usize = 13;
 
 /// A picture of the plan, what it does, and what every strategy would cost.
 pub fn plan_table(plan: &CommitPlan, layout: &Layout) -> String {
-    let mut table = plan_picture(plan, layout);
+    let mut table = plan_picture(layout);
     table.push('\n');
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(table, "  {name:<11}{value}");

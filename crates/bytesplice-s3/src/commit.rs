@@ -80,11 +80,14 @@ pub fn commit(
     new: &ReadNew<'_>,
     options: &CommitOptions<'_>,
 ) -> Result<String> {
+    if let Some(cancel) = options.cancel {
+        cancel.begin();
+    }
     let job = Job { store, old, plan, new, options };
     let condition = old.map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone()));
     if plan.is_single_put() {
         let body = job.body(0..plan.len())?;
-        job.check_cancelled()?;
+        job.pass_commit_point()?;
         return completion::put(store, &body, old, &condition);
     }
     let (upload, there) = begin(store, old, options.resume)?;
@@ -92,7 +95,7 @@ pub fn commit(
         tell(&upload.id);
     }
     let result = job.parts(&upload, &there).and_then(|parts| {
-        job.check_cancelled()?;
+        job.pass_commit_point()?;
         completion::complete(store, &upload, &parts, plan.len(), &condition)
     });
     match result {
@@ -233,9 +236,16 @@ impl Job<'_> {
     }
 
     fn check_cancelled(&self) -> Result<()> {
-        if self.options.cancel.is_some_and(Cancel::is_requested) {
-            return Err(Error::Cancelled { object: self.store.name().clone() });
-        }
-        Ok(())
+        self.go_on(!self.options.cancel.is_some_and(Cancel::is_requested))
+    }
+
+    /// Fails if a stop was asked for before; after this none stops the swap.
+    fn pass_commit_point(&self) -> Result<()> {
+        self.go_on(self.options.cancel.is_none_or(Cancel::pass_commit_point))
+    }
+
+    fn go_on(&self, goes_on: bool) -> Result<()> {
+        let cancelled = || Error::Cancelled { object: self.store.name().clone() };
+        if goes_on { Ok(()) } else { Err(cancelled()) }
     }
 }

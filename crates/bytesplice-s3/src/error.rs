@@ -73,8 +73,8 @@ pub enum Error {
     },
     /// The store said no.
     #[error(
-        "{object}: the store refused {operation}: {status} {code}: {message}; the object is unchanged{}",
-        advice(code)
+        "{object}: the store refused {operation}: {}; the object is unchanged{}",
+        Answer(*status, code, message), advice(*status, code)
     )]
     Refused {
         /// The object.
@@ -83,9 +83,9 @@ pub enum Error {
         operation: Operation,
         /// HTTP status.
         status: u16,
-        /// The store's code, such as `AccessDenied`.
+        /// The store's code, such as `AccessDenied`; empty for HeadObject, whose answers have no text.
         code: String,
-        /// The store's words.
+        /// The store's words; empty as well.
         message: String,
     },
     /// The store could not be reached, or was too busy, as often as it was tried.
@@ -231,9 +231,30 @@ impl Error {
     }
 }
 
-/// What to do about some codes.
-fn advice(code: &str) -> &'static str {
+/// What a store answered, in its own words as far as there are any.
+struct Answer<'a>(u16, &'a str, &'a str);
+
+impl fmt::Display for Answer<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(status, code, message) = self;
+        match (code.is_empty(), message.is_empty()) {
+            (true, true) => write!(out, "{status}"),
+            (_, true) => write!(out, "{status} {code}"),
+            (true, _) => write!(out, "{status}: {message}"),
+            (false, false) => write!(out, "{status} {code}: {message}"),
+        }
+    }
+}
+
+/// What to do about some answers.
+fn advice(status: u16, code: &str) -> &'static str {
     match code {
+        "" if status == 403 => {
+            ": check the credentials and the region, and whether they may read the object"
+        }
+        "" if status == 400 || status == 301 => {
+            ": the bucket may be in another region, set AWS_REGION"
+        }
         "AccessDenied" => {
             ": the credentials need s3:GetObject, s3:PutObject, s3:AbortMultipartUpload and s3:GetObjectTagging on it"
         }

@@ -92,13 +92,14 @@ impl Cancel {
         }
     }
 
-    /// A commit begins, which is not past its commit point.
-    pub(crate) fn begin(&self) {
+    /// For those who commit: a commit begins, which is not past its commit point.
+    pub fn begin(&self) {
         self.0.fetch_and(!PAST_COMMIT_POINT, Ordering::Relaxed);
     }
 
-    /// Passes the commit point, unless a stop was asked for before. Whether it did.
-    pub(crate) fn pass_commit_point(&self) -> bool {
+    /// For those who commit: passes the commit point, unless a stop was asked for before. Whether it did.
+    #[must_use]
+    pub fn pass_commit_point(&self) -> bool {
         let pass = |bits: u8| {
             (bits & (BEFORE_COMMIT_POINT | AT_ONCE) == 0).then_some(bits | PAST_COMMIT_POINT)
         };

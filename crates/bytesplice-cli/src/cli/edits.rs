@@ -2,8 +2,10 @@
 
 use std::ffi::OsString;
 
+use bytesplice::{CommitOptions, Durability};
 use clap::{Args, ValueEnum, ValueHint};
 
+use super::{StoreOptions, UploadOptions};
 use crate::argument::{ArgumentParser, bound, bytes_from_hex};
 use crate::backup::{SUFFIX, suffix};
 use crate::data::DataArguments;
@@ -145,6 +147,31 @@ pub struct EditOptions {
     /// When to show how far the work is
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     pub progress: ProgressArgument,
+    #[command(flatten)]
+    pub store: StoreOptions,
+    #[command(flatten)]
+    pub upload: UploadOptions,
+}
+
+impl EditOptions {
+    /// How a file is committed.
+    pub fn commit_options<'a>(&self) -> CommitOptions<'a> {
+        let durability = if self.no_sync { Durability::Unsynced } else { Durability::Synced };
+        CommitOptions::default().strategy(self.strategy.into()).durability(durability)
+    }
+
+    /// The option that only files can have, if one is given.
+    pub fn given_for_files(&self) -> Option<&'static str> {
+        if !matches!(self.strategy, StrategyArgument::Auto) {
+            Some("--strategy")
+        } else if self.no_sync {
+            Some("--no-sync")
+        } else if self.backup.is_some() {
+            Some("--backup")
+        } else {
+            None
+        }
+    }
 }
 
 /// Bytes written in an argument. (A plain `Vec` would mean many values to clap.)

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueHint};
 
+use super::StoreOptions;
 use crate::argument::{ArgumentParser, lines, range};
 use crate::lines_argument::LinesArgument;
 use crate::pattern_argument::PatternKind;
@@ -21,6 +22,8 @@ pub struct ReadArguments {
     /// Accepted for symmetry: reading prints nothing but the bytes
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreOptions,
 }
 
 /// `show FILE [RANGE]`
@@ -41,6 +44,8 @@ pub struct ShowArguments {
     /// Accepted for symmetry: showing prints nothing but the bytes
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreOptions,
 }
 
 /// `find FILE PATTERN`
@@ -70,4 +75,6 @@ pub struct FindArguments {
     /// Print nothing: the exit code tells whether there is a match
     #[arg(short, long, conflicts_with_all = ["count", "context", "json"])]
     pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreOptions,
 }

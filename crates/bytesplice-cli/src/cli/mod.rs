@@ -3,11 +3,13 @@
 mod edits;
 mod generate;
 mod looks;
+mod objects;
 mod recovery;
 mod scripts;
 
 use std::ffi::OsStr;
 
+use bytesplice_s3::ObjectName;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
@@ -17,6 +19,7 @@ pub use edits::{
 };
 pub use generate::{GenerateArguments, Generated};
 pub use looks::{FindArguments, ReadArguments, ShowArguments};
+pub use objects::{StoreOptions, UploadOptions};
 pub use recovery::{AbortArguments, RecoverArguments, StatusArguments};
 pub use scripts::{
     ApplyArguments, ComposeArguments, DiffArguments, FormatArgument, InvertArguments, OutputOptions,
@@ -38,6 +41,11 @@ pub struct Cli {
 const SHORT_GRAMMAR: &str = "RANGE, DATA and exit codes are explained by `bytesplice --help`.";
 
 const GRAMMAR: &str = "\
+FILE is a path, or s3://BUCKET/KEY for an object in an S3-compatible store
+  The store puts the new object together from the old one and swaps it whole. Keys
+  and the address of the store are taken from the environment and the files of the
+  AWS command line; ./s3://x is a path.
+
 RANGE is half-open, in bytes: A..B, A.., ..B, .. or A+LENGTH
   A bound is NUMBER, end, end-NUMBER, or -NUMBER, which is the same as end-NUMBER.
   NUMBER is decimal (4096, 1_000), or hexadecimal (0x1000). Only a decimal number
@@ -59,12 +67,13 @@ Exit codes
   1  nothing found                 6  changed by others, or not as expected
   2  wrong usage                   7  no space, or over the file size limit
   3  outside the file              8  recovery needed, or a bad journal
-  4  cannot open, or not a         9  input or output failed
-     regular file
+  4  cannot open, not a regular    9  input or output failed, or the
+     file, or refused by a store      store cannot be reached
                             130, 143  stopped by Ctrl-C or SIGTERM, nothing was changed
 
 Ctrl-C stops a commit as long as the old contents can be kept. After that the commit is
-finished, with exit code 0; a second Ctrl-C leaves the rest to recovery, with 8.
+finished, with exit code 0; a second Ctrl-C leaves the rest to recovery, with 8. Of an
+object the second one leaves the upload to `bytesplice recover`.
 
 Examples
   bytesplice remove data 4..8
@@ -72,7 +81,8 @@ Examples
   bytesplice replace data 10..20 --from other.bin --undo-script undo
   bytesplice apply data undo
   bytesplice show data -1KiB..
-  bytesplice replace-all data old.example.org new.example.org";
+  bytesplice replace-all data old.example.org new.example.org
+  bytesplice insert s3://bucket/data 0 --text header --dry-run";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -287,12 +297,16 @@ Examples
     ///
     /// Every command that changes a file does this by itself when it opens the file;
     /// this one is for files that other programs are to read.
+    ///
+    /// An object is always whole. What a kill leaves is an upload, whose parts are
+    /// charged: those older than a day are aborted, by whomever they were begun.
     #[command(
         verbatim_doc_comment,
         after_help = "\
 Examples
   bytesplice recover data
-  bytesplice recover --force restored-copy"
+  bytesplice recover --force restored-copy
+  bytesplice recover s3://bucket/data --older-than 2h"
     )]
     Recover(RecoverArguments),
     /// Take back a commit that was cut short: the old contents come back
@@ -313,12 +327,16 @@ Examples
     /// Exits with 8 if the file needs recovery or its journal is unusable. A commit
     /// that another bytesplice is just making is reported as such, and is no reason.
     /// What the file system can do is tried on an anonymous temporary file.
+    ///
+    /// Of an object: its length, ETag and attributes, and the uploads that are to
+    /// change it.
     #[command(
         verbatim_doc_comment,
         after_help = "\
 Examples
   bytesplice status data
-  bytesplice status data --json"
+  bytesplice status data --json
+  bytesplice status s3://bucket/data"
     )]
     Status(StatusArguments),
     /// Write completions for a shell, or the man pages
@@ -369,6 +387,7 @@ impl Cli {
                 "an edit is given by `-e`: apply FILE -e '{\"insert\":0,\"text\":\"new\"}'";
             return Err(clap::Error::raw(ErrorKind::InvalidValue, message));
         }
+        self.command.check_options()?;
         if let Command::Apply(ApplyArguments { options, .. }) = &self.command
             && options.expect_hex.is_some()
         {
@@ -381,8 +400,8 @@ impl Cli {
 }
 
 impl Command {
-    /// Whether errors are wanted as an object as well.
-    pub fn wants_json(&self) -> bool {
+    /// The options of those that change a file.
+    fn edit_options(&self) -> Option<&EditOptions> {
         match self {
             Self::Insert(InsertArguments { options, .. })
             | Self::Remove(RemoveArguments { options, .. })
@@ -392,7 +411,73 @@ impl Command {
             | Self::ReplaceAll(ReplaceAllArguments { options, .. })
             | Self::Truncate(TruncateArguments { options, .. })
             | Self::Copy(RearrangeArguments { options, .. })
-            | Self::Move(RearrangeArguments { options, .. }) => options.json,
+            | Self::Move(RearrangeArguments { options, .. }) => Some(options),
+            _ => None,
+        }
+    }
+
+    /// Where objects are looked for, by those that take objects.
+    fn store_options(&self) -> Option<&StoreOptions> {
+        match self {
+            Self::Read(ReadArguments { store, .. })
+            | Self::Show(ShowArguments { store, .. })
+            | Self::Find(FindArguments { store, .. })
+            | Self::Diff(DiffArguments { store, .. })
+            | Self::Invert(InvertArguments { store, .. })
+            | Self::Recover(RecoverArguments { store, .. })
+            | Self::Status(StatusArguments { store, .. }) => Some(store),
+            _ => self.edit_options().map(|options| &options.store),
+        }
+    }
+
+    /// Whether FILE, or another file that is read as it is, is an object.
+    fn takes_object(&self) -> bool {
+        let other = match self {
+            Self::Diff(DiffArguments { new, .. }) => Some(&**new),
+            Self::Invert(InvertArguments { old, .. }) => old.as_deref(),
+            _ => None,
+        };
+        self.file().into_iter().chain(other).any(ObjectName::is_address)
+    }
+
+    /// Holds the options that only files have against objects, and the other way round.
+    ///
+    /// # Errors
+    /// One that does not fit.
+    fn check_options(&self) -> Result<(), clap::Error> {
+        let is_object = self.takes_object();
+        let edit = self.edit_options();
+        let (misplaced, reason) = match self {
+            Self::Recover(RecoverArguments { force: true, .. }) if is_object => {
+                (Some("--force"), "is for files, and FILE is an object")
+            }
+            Self::Recover(RecoverArguments { older_than: Some(_), .. }) if !is_object => {
+                (Some("--older-than"), "is for objects, and FILE is not s3://BUCKET/KEY")
+            }
+            _ if is_object => (
+                edit.and_then(EditOptions::given_for_files),
+                "is for files: a store swaps an object whole, and keeps no backup",
+            ),
+            _ => {
+                let upload = edit.and_then(|options| options.upload.given());
+                let store = self.store_options().and_then(StoreOptions::given);
+                (upload.or(store), "is for objects, and FILE is not s3://BUCKET/KEY")
+            }
+        };
+        match misplaced {
+            Some(option) => {
+                Err(clap::Error::raw(ErrorKind::ArgumentConflict, format!("`{option}` {reason}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether errors are wanted as an object as well.
+    pub fn wants_json(&self) -> bool {
+        if let Some(options) = self.edit_options() {
+            return options.json;
+        }
+        match self {
             Self::Find(arguments) => arguments.json,
             Self::Recover(arguments) => arguments.json,
             Self::Abort(arguments) => arguments.json,
@@ -401,7 +486,7 @@ impl Command {
             | Self::Invert(InvertArguments { options, .. })
             | Self::Compose(ComposeArguments { options, .. }) => options.json,
             Self::Show(arguments) => arguments.json,
-            Self::Read(_) | Self::Generate(_) => false,
+            _ => false,
         }
     }
 

@@ -1,8 +1,13 @@
 //! What commands about commits that were cut short are given.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use clap::{Args, ValueHint};
+
+use super::StoreOptions;
+use super::objects::OBJECTS;
+use crate::argument::{ArgumentParser, age};
 
 /// `recover FILE`
 #[derive(Debug, Args)]
@@ -13,12 +18,17 @@ pub struct RecoverArguments {
     /// Also accept a restored copy of the file with another inode, if its bytes fit the journal
     #[arg(long)]
     pub force: bool,
+    /// Of an object: abort the uploads that were begun so long ago, such as 2d, 90m or 0s; 1d without it
+    #[arg(long, value_name = "AGE", value_parser = ArgumentParser(age), help_heading = OBJECTS)]
+    pub older_than: Option<Duration>,
     /// Print one JSON object on standard output
     #[arg(long)]
     pub json: bool,
     /// Print nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreOptions,
 }
 
 /// `abort FILE`
@@ -47,4 +57,6 @@ pub struct StatusArguments {
     /// Print nothing: the exit code tells whether recovery is needed
     #[arg(short, long, conflicts_with = "json")]
     pub quiet: bool,
+    #[command(flatten)]
+    pub store: StoreOptions,
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::EditOptions;
+use super::{EditOptions, StoreOptions};
 use crate::progress::ProgressArgument;
 
 /// `apply FILE [SCRIPT|-]`
@@ -66,6 +66,8 @@ pub struct DiffArguments {
     pub progress: ProgressArgument,
     #[command(flatten)]
     pub options: OutputOptions,
+    #[command(flatten)]
+    pub store: StoreOptions,
 }
 
 /// `invert SCRIPT`
@@ -79,6 +81,8 @@ pub struct InvertArguments {
     pub old: Option<OsString>,
     #[command(flatten)]
     pub options: OutputOptions,
+    #[command(flatten)]
+    pub store: StoreOptions,
 }
 
 /// `compose FIRST SECOND`

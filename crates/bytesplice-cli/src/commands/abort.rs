@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use bytesplice::Recovery;
+use bytesplice_s3::ObjectName;
 
 use crate::cli::AbortArguments;
 use crate::failure::Failure;
@@ -9,6 +10,9 @@ use crate::output::{object, print, print_object, shown};
 /// `abort FILE`
 pub fn run(arguments: &AbortArguments) -> Result<(), Failure> {
     let path = Path::new(&arguments.file);
+    if ObjectName::is_address(path) {
+        return Err(Failure::NothingToAbort { address: path.into() });
+    }
     let (word, sentence) = match bytesplice::abort(path)? {
         Recovery::Clean => ("clean", "clean: no commit was cut short"),
         Recovery::RolledBack => ("rolled-back", "aborted: the file holds the old contents"),

@@ -1,17 +1,18 @@
 use std::path::Path;
 
-use bytesplice::{Checks, Difference, OpenOptions, VcdiffWriter, WorkOptions};
+use bytesplice::{Checks, Difference, VcdiffWriter, WorkOptions};
 
 use crate::cli::{DiffArguments, FormatArgument};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
+use crate::opened::open_to_read;
 use crate::progress::WorkProgress;
 use crate::written::{Written, script, write_told};
 
 /// `diff OLD NEW`
 pub fn run(arguments: &DiffArguments) -> Result<(), Failure> {
-    let old = OpenOptions::new().read_only(true).open(&arguments.old)?;
-    let new = OpenOptions::new().read_only(true).open(&arguments.new)?;
+    let old = open_to_read(&arguments.old, &arguments.store)?;
+    let new = open_to_read(&arguments.new, &arguments.store)?;
     // On standard output there is nothing to take back: a signal ends the process as usual.
     let interrupt = arguments.options.output.is_some().then(Interrupt::watch).transpose()?;
     let path = Path::new(&arguments.new);

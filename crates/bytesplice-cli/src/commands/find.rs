@@ -3,20 +3,21 @@ use std::ops::Range;
 use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
-use bytesplice::{OpenOptions, SearchOptions, SpliceFile};
+use bytesplice::{Contents, SearchOptions};
 use serde_json::{Value, json};
 
 use crate::cli::FindArguments;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::hexdump::Hexdump;
+use crate::opened::open_to_read;
 use crate::output::{object, printable_json};
 
 /// `find FILE PATTERN`
 pub fn run(arguments: &FindArguments) -> Result<ExitCode, Failure> {
     let pattern = arguments.kind.pattern(&arguments.pattern)?;
     let path = Path::new(&arguments.file);
-    let file = OpenOptions::new().read_only(true).open(path)?;
+    let file = open_to_read(&arguments.file, &arguments.store)?;
     let range = arguments.within.resolve(&file, path)?;
     let max = if arguments.quiet { 1 } else { arguments.max.unwrap_or(u64::MAX) };
     let stdout = io::stdout();
@@ -60,7 +61,7 @@ pub fn run(arguments: &FindArguments) -> Result<ExitCode, Failure> {
 
 /// The bytes around a match, and an empty line.
 fn show<W: Write>(
-    file: &SpliceFile,
+    file: &Contents,
     found: Range<u64>,
     context: u64,
     out: W,

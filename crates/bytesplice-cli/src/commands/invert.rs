@@ -2,10 +2,11 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead};
 use std::path::Path;
 
-use bytesplice::{Checks, OpenOptions, Script, invert};
+use bytesplice::{Checks, Script, invert};
 
 use crate::cli::InvertArguments;
 use crate::failure::Failure;
+use crate::opened::open_to_read;
 use crate::written::write_script;
 
 /// `invert SCRIPT`
@@ -22,7 +23,7 @@ fn run_with(arguments: &InvertArguments, script: Script<impl BufRead>) -> Result
     let Some(old) = &arguments.old else {
         return write_script("invert", path, options, |inverse| Ok(invert(script, inverse)?));
     };
-    let mut file = OpenOptions::new().read_only(true).open(old)?;
+    let mut file = open_to_read(old, &arguments.store)?;
     file.apply(script)?;
     write_script("invert", path, options, |inverse| {
         Ok(file.write_undo_script(Checks::Checksum, inverse)?)

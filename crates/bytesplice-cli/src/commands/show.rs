@@ -3,18 +3,19 @@ use std::ops::Range;
 use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
-use bytesplice::{OpenOptions, SpliceFile};
+use bytesplice::Contents;
 use serde_json::{Value, json};
 
 use crate::cli::ShowArguments;
 use crate::failure::Failure;
 use crate::hexdump::Hexdump;
+use crate::opened::open_to_read;
 use crate::output::{object, printable_json};
 
 /// `show FILE [RANGE]`
 pub fn run(arguments: &ShowArguments) -> Result<(), Failure> {
     let path = Path::new(&arguments.file);
-    let file = OpenOptions::new().read_only(true).open(path)?;
+    let file = open_to_read(&arguments.file, &arguments.store)?;
     let range = match (&arguments.lines, arguments.range) {
         (Some(lines), _) => lines.resolve(&file, path)?,
         (None, Some(range)) => {
@@ -36,7 +37,7 @@ pub fn run(arguments: &ShowArguments) -> Result<(), Failure> {
 }
 
 /// The same as an object, in a memory that does not grow with the range.
-fn print_object(file: &SpliceFile, path: &Path, range: Range<u64>) -> Result<(), Failure> {
+fn print_object(file: &Contents, path: &Path, range: Range<u64>) -> Result<(), Failure> {
     let mut object = object("show", path);
     object.insert("range".into(), json!([range.start, range.end]));
     let beginning = printable_json(&Value::Object(object));

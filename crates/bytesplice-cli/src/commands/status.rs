@@ -8,6 +8,8 @@ use crate::cli::StatusArguments;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::lock_holders::{LockHolder, lock_holders};
+use crate::object_status::ObjectStatus;
+use crate::opened::ObjectPlace;
 use crate::output::{bytes, insert_path, object, print, print_object, printable, shown};
 use crate::size::approximate;
 use crate::typed_path::TypedPath;
@@ -15,6 +17,17 @@ use crate::typed_path::TypedPath;
 /// `status FILE`
 pub fn run(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
     let path = Path::new(&arguments.file);
+    if let Some(place) = ObjectPlace::of(&arguments.file, &arguments.store)? {
+        let status = ObjectStatus::of(place)?;
+        let told = if arguments.json {
+            print_object(status.object(path))
+        } else if arguments.quiet {
+            Ok(())
+        } else {
+            print(&status.table(path))
+        };
+        return told.map(|()| ExitCode::Done);
+    }
     let status = bytesplice::status(path)?;
     let exit_code = if status.needs_recovery() { ExitCode::NeedsRecovery } else { ExitCode::Done };
     if arguments.quiet && !arguments.json {
