@@ -127,36 +127,36 @@ impl Shared {
         } else {
             self.cancel.request_at_once();
         }
-        if let (Phase::Swapping(bar), false) = (&*phase, first) {
-            let message = match self.cancel.is_past_commit_point() {
-                true => "interrupted again: whether the object has the new contents is not known",
-                false => {
-                    "interrupted again: the object is unchanged, its upload is left to `bytesplice recover`"
-                }
-            };
-            bar.suspend(|| notice(message));
-            let _ = emulate_default_handler(signal);
-        }
-        let message = match (first, self.cancel.is_past_commit_point()) {
-            (true, _) if matches!(*phase, Phase::Working(_)) => "interrupted: stopping",
-            (true, true) if matches!(*phase, Phase::Swapping(_)) => {
-                "interrupted while the object is swapped: waiting for the answer (once more to leave)"
-            }
-            (true, false) if matches!(*phase, Phase::Swapping(_)) => {
+        let message = match (&*phase, first, self.cancel.is_past_commit_point()) {
+            (Phase::Swapping(_), true, false) => {
                 "interrupted: stopping when the requests under way are answered (once more to leave the upload)"
             }
-            (true, false) => "interrupted: stopping, the old contents stay",
-            (true, true) => {
+            (Phase::Swapping(_), true, true) => {
+                "interrupted while the object is swapped: waiting for the answer (once more to leave)"
+            }
+            (Phase::Swapping(_), false, false) => {
+                "interrupted again: the object is unchanged, its upload is left to `bytesplice recover`"
+            }
+            (Phase::Swapping(_), false, true) => {
+                "interrupted again: whether the object has the new contents is not known"
+            }
+            (Phase::Working(_), true, _) => "interrupted: stopping",
+            (_, true, false) => "interrupted: stopping, the old contents stay",
+            (_, true, true) => {
                 "interrupted past the point of no return: finishing (once more to leave the rest to recovery)"
             }
-            (false, true) => "interrupted again: leaving the rest to recovery",
-            (false, false) => return,
+            (_, false, true) => "interrupted again: leaving the rest to recovery",
+            (_, false, false) => return,
         };
         match &*phase {
             Phase::Committing(bar) | Phase::Working(bar) | Phase::Swapping(bar) => {
-                bar.suspend(|| notice(message))
+                bar.suspend(|| notice(message));
             }
             _ => notice(message),
+        }
+        if !first && matches!(*phase, Phase::Swapping(_)) {
+            // A request may take minutes.
+            let _ = emulate_default_handler(signal);
         }
     }
 }

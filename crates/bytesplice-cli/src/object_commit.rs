@@ -44,8 +44,12 @@ pub fn commit_object(
     progress.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     let Err(error) = committed else { return Ok(()) };
     let upload = upload.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let is_kept = options.upload.keep_upload && !matches!(error, Error::UploadGone { .. });
-    if let (true, Some(upload)) = (is_kept, upload) {
+    // A swap whose answer was lost ends the upload in any case.
+    let is_there =
+        |id: &str| !matches!(object.store().list_parts(id), Err(Error::UploadGone { .. }));
+    if let (true, Some(upload)) = (options.upload.keep_upload, upload)
+        && is_there(&upload)
+    {
         notice(&format!("{}: to go on with the upload: --resume {upload}", shown(path)));
     }
     Err(match (error, interrupt.signal()) {

@@ -90,7 +90,8 @@ pub enum Error {
     },
     /// The store could not be reached, or was too busy, as often as it was tried.
     #[error(
-        "{object}: {operation} failed {attempts} times, at last: {why}; the object is unchanged: try again later"
+        "{object}: {operation} failed{}: {why}; the object is unchanged: try again later",
+        if *attempts == 1 { String::new() } else { format!(" {attempts} times, at last") }
     )]
     Unreachable {
         /// The object.

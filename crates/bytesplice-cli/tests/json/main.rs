@@ -1,49 +1,27 @@
 //! What `--json` prints is what `docs/json.schema.json` says.
 
+mod checker;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use boon::{Compiler, Schemas};
+use checker::Checker;
 use serde_json::Value;
 
-struct Checker {
-    schemas: Schemas,
-    schema: boon::SchemaIndex,
-}
-
-impl Checker {
-    fn new() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/json.schema.json");
-        let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
-        compiler.add_resource("bytesplice.json", schema).unwrap();
-        let schema = compiler.compile("bytesplice.json", &mut schemas).unwrap();
-        Self { schemas, schema }
-    }
-
-    /// Runs a command, and has its one object checked.
-    #[track_caller]
-    fn run(&self, directory: &Path, arguments: &[&OsStr], code: i32) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_bytesplice"))
-            .current_dir(directory)
-            .args(arguments)
-            .arg("--json")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
-        let text = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(text.trim_end().chars().all(|character| !character.is_control()), "{text:?}");
-        let object: Value = serde_json::from_str(&text).unwrap();
-        if let Err(error) = self.schemas.validate(&object, self.schema) {
-            panic!("{arguments:?}: {object}: {error:#}");
-        }
-        object
-    }
+/// Runs a command, and has its one object checked.
+#[track_caller]
+fn run(checker: &Checker, directory: &Path, arguments: &[&OsStr], code: i32) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_bytesplice"))
+        .current_dir(directory)
+        .args(arguments)
+        .arg("--json")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    checker.check(&output, code)
 }
 
 #[test]
@@ -59,7 +37,7 @@ fn every_command_prints_what_the_schema_says() {
     let mut run = |line: &str, code| {
         count += 1;
         let words: Vec<&OsStr> = line.split(' ').map(OsStr::new).collect();
-        checker.run(place, &words, code)
+        run(&checker, place, &words, code)
     };
     for (number, line) in [
         "insert data 4 --text AAAA",
@@ -126,7 +104,7 @@ fn names_that_are_no_text_come_as_hex_and_drive_no_terminal() {
         for words in commands {
             let mut arguments: Vec<&OsStr> = words.iter().map(OsStr::new).collect();
             arguments.insert(1, name);
-            let object = checker.run(directory.path(), &arguments, 0);
+            let object = run(&checker, directory.path(), &arguments, 0);
             assert_eq!(object.get("path_hex").is_some(), name.to_str().is_none(), "{object}");
             if name.to_str().is_some() {
                 assert_eq!(object["path"], name.to_str().unwrap());
