@@ -75,6 +75,7 @@ impl ExitCode {
             Error::Endpoint { .. }
             | Error::Credentials { .. }
             | Error::NotFound { .. }
+            | Error::Untrusted { .. }
             | Error::Refused { .. } => Self::CannotOpen,
             Error::Changed { .. } | Error::UploadGone { .. } => Self::Changed,
             Error::Edits(error) => Self::of(error),

@@ -92,6 +92,7 @@ impl Failure {
                     | bytesplice_s3::Error::Endpoint { .. }
                     | bytesplice_s3::Error::Credentials { .. }
                     | bytesplice_s3::Error::NotFound { .. }
+                    | bytesplice_s3::Error::Untrusted { .. }
             ),
             Self::Locked { .. }
             | Self::BeforeStart { .. }

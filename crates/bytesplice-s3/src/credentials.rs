@@ -130,7 +130,8 @@ fn refused(why: String) -> Error {
     Error::Credentials { why }
 }
 
-/// The settings of the first of these sections of a file, names in lower case; none if there is no such section or file.
+/// The settings of the first of these sections of a file, names in lower case, those within another as `outer.inner`; none
+/// if there is no such section or file.
 fn section(path: &Path, names: &[&str]) -> Result<Option<HashMap<String, String>>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -138,7 +139,7 @@ fn section(path: &Path, names: &[&str]) -> Result<Option<HashMap<String, String>
         Err(error) => return Err(refused(format!("cannot read {}: {error}", path.display()))),
     };
     let mut settings: Option<HashMap<String, String>> = None;
-    let mut is_ours = false;
+    let (mut is_ours, mut outer) = (false, String::new());
     for line in text.lines() {
         let is_nested = line.starts_with([' ', '\t']);
         let line = line.trim();
@@ -152,10 +153,16 @@ fn section(path: &Path, names: &[&str]) -> Result<Option<HashMap<String, String>
             if is_ours {
                 settings.get_or_insert_default();
             }
-        } else if let (true, false, Some((name, value)), Some(settings)) =
-            (is_ours, is_nested, line.split_once('='), &mut settings)
+        } else if let (true, Some((name, value)), Some(settings)) =
+            (is_ours, line.split_once('='), &mut settings)
         {
-            settings.insert(name.trim().to_ascii_lowercase(), value.trim().to_owned());
+            let name = name.trim().to_ascii_lowercase();
+            if is_nested {
+                settings.insert(format!("{outer}.{name}"), value.trim().to_owned());
+            } else {
+                settings.insert(name.clone(), value.trim().to_owned());
+                outer = name;
+            }
         }
     }
     Ok(settings)

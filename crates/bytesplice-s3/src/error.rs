@@ -103,6 +103,18 @@ pub enum Error {
         /// The last failure.
         why: String,
     },
+    /// The store's certificate comes from nobody who is trusted.
+    #[error(
+        "{object}: {operation} was not sent: {why}: if this is the store, name a file with its certificates in AWS_CA_BUNDLE"
+    )]
+    Untrusted {
+        /// The object.
+        object: ObjectName,
+        /// What was to be asked for.
+        operation: Operation,
+        /// What is wrong with the certificate.
+        why: String,
+    },
     /// The store answered something else than was asked for.
     #[error(
         "{object}: the store's answer to {operation} makes no sense: {why}; the object is unchanged"

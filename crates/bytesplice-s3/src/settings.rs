@@ -16,6 +16,9 @@ pub struct Settings {
     pub credentials: Credentials,
     /// How the bucket's name goes into the URL.
     pub addressing: Addressing,
+    /// A file with the certificates, in PEM, that those of the store's must come from; none for those of the public
+    /// authorities.
+    pub ca_bundle: Option<PathBuf>,
     /// How often requests are tried.
     pub retry: Retry,
     /// How long to wait for the store to take or give the next bytes. A copy of 5 GiB may answer late.
@@ -37,6 +40,7 @@ impl Settings {
             region: "us-east-1".to_owned(),
             credentials,
             addressing: Addressing::default(),
+            ca_bundle: None,
             retry: Retry::default(),
             timeout: Duration::from_secs(120),
         }
@@ -44,8 +48,8 @@ impl Settings {
 
     /// What the environment says, as for the AWS command line: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` (unless an
     /// `endpoint` is given), `AWS_REGION`, `AWS_DEFAULT_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_SESSION_TOKEN`, and the profile `AWS_PROFILE` of the files `AWS_SHARED_CREDENTIALS_FILE` and
-    /// `AWS_CONFIG_FILE` (`~/.aws/credentials` and `~/.aws/config`).
+    /// `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE`, and the profile `AWS_PROFILE` of the files `AWS_SHARED_CREDENTIALS_FILE` and
+    /// `AWS_CONFIG_FILE` (`~/.aws/credentials` and `~/.aws/config`), of which `addressing_style` is taken as well.
     ///
     /// # Errors
     /// [`Error::Credentials`](crate::Error::Credentials) says what to do: only keys are taken, and no roles, SSO,
@@ -84,6 +88,13 @@ impl Settings {
             .or_else(|| variable("AWS_DEFAULT_REGION"))
             .or_else(|| profile.get("region").cloned());
         settings.region = region.unwrap_or(settings.region);
+        let bundle = variable("AWS_CA_BUNDLE").or_else(|| profile.get("ca_bundle").cloned());
+        settings.ca_bundle = bundle.map(PathBuf::from);
+        settings.addressing = match profile.get("s3.addressing_style").map(String::as_str) {
+            Some("path") => Addressing::Path,
+            Some("virtual") => Addressing::VirtualHost,
+            _ => Addressing::Automatic,
+        };
         Ok(settings)
     }
 }

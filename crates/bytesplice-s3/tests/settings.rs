@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bytesplice_s3::{Error, Result, Settings};
+use bytesplice_s3::{Addressing, Error, Result, Settings};
 
 fn settings(folder: &Path, variables: &[(&str, &str)]) -> Result<Settings> {
     Settings::from_variables(None, &|name| {
@@ -58,11 +58,16 @@ fn named_profiles_are_read() {
     write(
         folder.path(),
         "config",
-        "[profile work]\ns3 =\n  region = nested\nregion = eu-north-1\n",
+        "[profile work]\ns3 =\n  region = nested\n  addressing_style = virtual\nregion = eu-north-1\nca_bundle = c\n",
     );
     let found = settings(folder.path(), &[("AWS_PROFILE", "work")]).unwrap();
     assert_eq!((found.credentials.key.as_str(), found.credentials.secret.as_str()), ("w", "x=y"));
     assert_eq!(found.region, "eu-north-1");
+    assert_eq!(found.addressing, Addressing::VirtualHost);
+    assert_eq!(found.ca_bundle.as_deref(), Some(Path::new("c")));
+    let variables = [("AWS_PROFILE", "work"), ("AWS_CA_BUNDLE", "/other")];
+    let found = settings(folder.path(), &variables).unwrap();
+    assert_eq!(found.ca_bundle.as_deref(), Some(Path::new("/other")));
     let error = settings(folder.path(), &[("AWS_PROFILE", "none")]).unwrap_err();
     assert!(error.to_string().contains("\"none\""), "{error}");
 }

@@ -4,6 +4,7 @@
 //! ureq. Whatever reads or writes parts of an object carries its ETag.
 
 mod attributes;
+mod certificates;
 mod request;
 mod store;
 mod xml;
@@ -14,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rusty_s3::{Bucket, Method, UrlStyle};
 use ureq::Agent;
+use ureq::tls::TlsConfig;
 use url::Url;
 
 use crate::{Credentials, Error, Head, ObjectName, Operation, Result, Retry, Settings};
@@ -76,7 +78,12 @@ impl Client {
             Some(token) => rusty_s3::Credentials::new_with_token(key, secret, token),
             None => rusty_s3::Credentials::new(key, secret),
         };
+        let tls = match &settings.ca_bundle {
+            Some(path) => certificates::trusting(path).map_err(refused)?,
+            None => TlsConfig::default(),
+        };
         let agent = Agent::config_builder()
+            .tls_config(tls)
             .http_status_as_error(false)
             // A signature is good for one host only.
             .max_redirects(0)

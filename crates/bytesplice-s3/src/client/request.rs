@@ -115,7 +115,10 @@ impl Client {
             Method::Get | Method::Head | Method::Delete => self.agent.run(request.map(|_| ())),
             Method::Put | Method::Post => self.agent.run(request),
         };
-        let mut response = response.map_err(passing)?;
+        let mut response = response.map_err(|error| match error.to_string() {
+            why if why.contains("invalid peer certificate") => self.untrusted(draft, why),
+            why => Failure::Passing(why),
+        })?;
         let status = response.status().as_u16();
         let expected = response.body().content_length();
         let body =
@@ -208,6 +211,15 @@ impl Client {
             }
             (404, _) => Error::NotFound { object, operation },
             _ => Error::Refused { object, operation, status, code, message },
+        })
+    }
+
+    /// The store's certificate comes from nobody who is trusted: trying again does not help.
+    fn untrusted(&self, draft: &Draft<'_>, why: String) -> Failure {
+        Failure::Final(Error::Untrusted {
+            object: self.name.clone(),
+            operation: draft.operation,
+            why,
         })
     }
 
