@@ -6,8 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes that are fetched together at least, and kept or forgotten together.
 const BLOCK: u64 = 256 << 10;
-/// Bytes that one request fetches at most. Whoever reads on gets twice as much with each request, up to this.
+/// Bytes that one request fetches at most.
 const MOST: u64 = 8 << 20;
+/// Bytes that are fetched at a time, by several requests: one alone is not as fast as the line. Whoever reads on gets twice as
+/// much each time, up to this.
+const WINDOW: u64 = 4 * MOST;
 /// Bytes that are kept.
 const KEPT: u64 = 64 << 20;
 
@@ -82,9 +85,27 @@ impl<F: Fetch> Cache<F> {
     fn fetch_around(&self, wanted: Range<u64>) -> io::Result<()> {
         let range = self.state().to_fetch(wanted, self.len);
         // Not under the lock: others may have what they want already.
-        let bytes = self.origin.fetch(range.clone())?;
-        self.state().keep(range, &bytes);
+        let fetched = self.fetch_all(range.clone())?;
+        self.state().keep(range, fetched);
         Ok(())
+    }
+
+    /// The bytes of `range` by as many requests as it takes, at once; each has a multiple of whole blocks but for the last.
+    fn fetch_all(&self, range: Range<u64>) -> io::Result<Vec<Vec<u8>>> {
+        let part = |start| start..range.end.min(start + MOST);
+        let mut starts = range.clone().step_by(MOST as usize);
+        let first = starts.next().unwrap_or(range.start);
+        std::thread::scope(|scope| {
+            let others: Vec<_> =
+                starts.map(|start| scope.spawn(move || self.origin.fetch(part(start)))).collect();
+            let first = self.origin.fetch(part(first));
+            let others = others.into_iter().map(|other| {
+                other
+                    .join()
+                    .unwrap_or_else(|_| Err(io::Error::other("a thread that fetches panicked")))
+            });
+            std::iter::once(first).chain(others).collect()
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -108,7 +129,7 @@ impl State {
     fn to_fetch(&self, wanted: Range<u64>, len: u64) -> Range<u64> {
         let missing = wanted.start / BLOCK;
         let last = self.last.start / BLOCK..self.last.end.div_ceil(BLOCK);
-        let twice = (2 * (last.end - last.start)).clamp(1, MOST / BLOCK);
+        let twice = (2 * (last.end - last.start)).clamp(1, WINDOW / BLOCK);
         let (mut first, mut end) = (missing, wanted.end.div_ceil(BLOCK));
         if last.end == first {
             end = end.max(first + twice);
@@ -116,8 +137,8 @@ impl State {
             first = first.min(end.saturating_sub(twice));
         }
         // The wanted block is among them whatever comes.
-        let first = first.max(end.saturating_sub(MOST / BLOCK)).min(missing);
-        let end = end.min(first + MOST / BLOCK);
+        let first = first.max(end.saturating_sub(WINDOW / BLOCK)).min(missing);
+        let end = end.min(first + WINDOW / BLOCK);
         // What is there already ends it on both sides.
         let known = |block: &u64| self.blocks.contains_key(block);
         let first = (first..missing).rev().find(known).map_or(first, |known| known + 1);
@@ -125,13 +146,21 @@ impl State {
         first * BLOCK..(end * BLOCK).min(len)
     }
 
-    fn keep(&mut self, range: Range<u64>, bytes: &[u8]) {
-        let first = range.start / BLOCK;
+    /// Takes over what was fetched, a request's bytes at a time, so that little is there twice.
+    fn keep(&mut self, range: Range<u64>, fetched: Vec<Vec<u8>>) {
+        let mut number = range.start / BLOCK;
         self.last = range;
         self.clock += 1;
-        for (number, bytes) in (first..).zip(bytes.chunks(BLOCK as usize)) {
-            self.blocks.insert(number, Block { bytes: bytes.into(), used: self.clock });
+        for bytes in fetched {
+            for block in bytes.chunks(BLOCK as usize) {
+                self.blocks.insert(number, Block { bytes: block.into(), used: self.clock });
+                number += 1;
+            }
+            self.forget();
         }
+    }
+
+    fn forget(&mut self) {
         while self.blocks.len() as u64 > KEPT / BLOCK {
             let oldest = self.blocks.iter().min_by_key(|(_, block)| block.used);
             let Some((&number, _)) = oldest else { break };
