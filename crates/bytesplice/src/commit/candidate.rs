@@ -31,7 +31,7 @@ pub(crate) enum Method {
 }
 
 /// The ways to shift extents.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// Long parts come to their places by shifts.
     LongShifts,
@@ -116,15 +116,12 @@ impl Subject<'_> {
                     Way::AllShifts => (tells && few).then(|| self.by_shifts(1)).flatten(),
                     Way::Hop => self.by_hop(),
                 };
-                let candidate = |way: &Way| {
-                    let (program, literals) = program(way)?;
+                let ways = [Way::LongShifts, Way::AllShifts, Way::Hop];
+                let cheapest = cheapest(ways, |way| {
+                    let (program, literals) = program(&way)?;
                     Some(self.priced(strategy, program, literals, surroundings))
-                };
-                // One at a time: programs of a million edits are large.
-                let cost = |way| candidate(way).map(|candidate| (way, candidate.cost.estimate));
-                let costs = [Way::LongShifts, Way::AllShifts, Way::Hop].iter().filter_map(cost);
-                let cheapest = costs.min_by_key(|(_, estimate)| *estimate);
-                let cheapest = cheapest.and_then(|(way, _)| candidate(way)).unwrap_or_else(|| {
+                });
+                let cheapest = cheapest.unwrap_or_else(|| {
                     // No extents change their place: there is nothing to shift.
                     let (program, literals) = self.journaled();
                     self.priced(strategy, program, literals, surroundings)
@@ -144,7 +141,7 @@ impl Subject<'_> {
     }
 
     /// The costs of a program.
-    fn priced(
+    pub fn priced(
         &self,
         strategy: Strategy,
         program: Program,
@@ -248,6 +245,33 @@ impl Candidate {
                 let saved = if program.snapshot { Vec::new() } else { plan.saved_per_step(block) };
                 plan.bytes_to_write() + plan.literal_len + saved.iter().sum::<u64>()
             }
+        }
+    }
+}
+
+/// The cheapest of the candidates that there are; the first of those that cost the same. One is there at a time, as programs of
+/// a million edits are large: the cheapest is worked out once more, unless it was the last.
+pub(crate) fn cheapest<K: Copy + PartialEq>(
+    kinds: impl IntoIterator<Item = K>,
+    mut work_out: impl FnMut(K) -> Option<Candidate>,
+) -> Option<Candidate> {
+    let mut least: Option<(K, Duration)> = None;
+    let mut last: Option<(K, Candidate)> = None;
+    for kind in kinds {
+        drop(last.take());
+        let Some(candidate) = work_out(kind) else { continue };
+        let estimate = candidate.cost.estimate;
+        if least.is_none_or(|(_, least)| estimate < least) {
+            least = Some((kind, estimate));
+        }
+        last = Some((kind, candidate));
+    }
+    let (kind, _) = least?;
+    match last {
+        Some((last, candidate)) if last == kind => Some(candidate),
+        other => {
+            drop(other);
+            work_out(kind)
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use super::failure::{Attempt, Failure, Object};
+use super::nearby::Nearby;
 use crate::storage::StorageFile;
 
 /// Checksum (CRC-32) of some ranges of a file, one after the other. They are read in parts of at most `buffer.len()`
@@ -13,12 +14,16 @@ pub(super) fn checksum(
     mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<u32, Failure> {
     let mut crc = crc32fast::Hasher::new();
-    for range in ranges {
+    let mut nearby = Nearby::default();
+    for (index, range) in ranges.iter().enumerate() {
         let mut offset = range.start;
         while offset < range.end {
             let len = (range.end - offset).min(buffer.len() as u64);
             let part = &mut buffer[..len as usize];
-            file.read_exact_at(part, offset).attempt(object, "read", offset, len)?;
+            nearby.read(part, offset, ranges[index + 1..].iter().cloned(), |part, offset| {
+                let len = part.len() as u64;
+                file.read_exact_at(part, offset).attempt(object, "read", offset, len)
+            })?;
             crc.update(part);
             each(part)?;
             offset += len;

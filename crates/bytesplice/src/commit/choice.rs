@@ -1,7 +1,6 @@
 use std::path::Path;
-use std::time::Duration;
 
-use super::candidate::{Candidate, SMALL, Surroundings};
+use super::candidate::{Candidate, SMALL, Surroundings, cheapest};
 use super::order;
 use super::plan::Geometry;
 use super::program::Subject;
@@ -58,11 +57,9 @@ impl SpliceFile {
             synced,
             preallocated: true,
         };
-        let (is_nothing, bytes_to_write) = {
-            let (program, _) = subject.journaled();
-            (program.is_nothing(), program.plan.bytes_to_write())
-        };
-        if is_nothing {
+        let journaled = subject.journaled();
+        let bytes_to_write = journaled.0.plan.bytes_to_write();
+        if journaled.0.is_nothing() {
             return Ok(Choice {
                 candidate: None,
                 reason: "the file holds these contents".into(),
@@ -84,34 +81,31 @@ impl SpliceFile {
             Survey::All => CRASH_SAFE.into_iter().chain([Strategy::Direct]).collect(),
             Survey::Enough => wanted.to_vec(),
         };
-        // Plans of a million edits are large: one is kept at a time, and the cheapest is made once more.
-        let mut only = None;
-        let mut cheapest: Option<(Strategy, Duration)> = None;
-        let mut costs = Vec::new();
+        // What was worked out already, unless that is to make room.
+        let mut journaled = Some(journaled).filter(|_| looked_at[0] == Strategy::Journaled);
+        let mut costs: Vec<StrategyCost> = Vec::new();
         let mut refusal = String::new();
-        for looked_at in looked_at {
-            match subject.candidate(looked_at, &surroundings) {
-                Ok(candidate) => {
-                    costs.push(candidate.cost.clone());
-                    let estimate = candidate.cost.estimate;
-                    if wanted == [looked_at] {
-                        only = Some(candidate);
-                    } else if wanted.contains(&looked_at)
-                        && cheapest.is_none_or(|(_, least)| estimate < least)
-                    {
-                        cheapest = Some((looked_at, estimate));
-                    }
+        let candidate = cheapest(looked_at, |looked_at| {
+            let candidate = match journaled.take() {
+                Some((program, literals)) if surroundings.named => {
+                    Ok(subject.priced(looked_at, program, literals, &surroundings))
                 }
-                Err(reason) => {
-                    if strategy == looked_at {
-                        refusal.clone_from(&reason);
-                    }
-                    costs.push(StrategyCost::unavailable(looked_at, reason));
-                }
+                _ => subject.candidate(looked_at, &surroundings),
+            };
+            let cost = match &candidate {
+                Ok(candidate) => candidate.cost.clone(),
+                Err(reason) => StrategyCost::unavailable(looked_at, reason.clone()),
+            };
+            if !costs.iter().any(|known| known.strategy == cost.strategy) {
+                costs.push(cost);
             }
-        }
-        let again = |(strategy, _)| subject.candidate(strategy, &surroundings).ok();
-        let candidate = only.or_else(|| cheapest.and_then(again));
+            if let Err(reason) = &candidate
+                && strategy == looked_at
+            {
+                refusal.clone_from(reason);
+            }
+            candidate.ok().filter(|_| wanted.contains(&looked_at))
+        });
         if candidate.is_none() {
             return Err(Error::StrategyUnsupported {
                 path: self.path.clone(),

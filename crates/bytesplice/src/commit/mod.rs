@@ -9,6 +9,7 @@ mod face;
 pub(crate) mod failure;
 pub(crate) mod journal;
 pub(crate) mod literals;
+mod nearby;
 pub(crate) mod order;
 pub(crate) mod part;
 pub(crate) mod payload;

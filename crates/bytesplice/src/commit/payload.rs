@@ -4,6 +4,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use super::failure::{Attempt, Failure, Object};
+use super::nearby::{Nearby, joined};
 use super::order::Class;
 use super::plan::{Origin, Plan, Step};
 use crate::storage::StorageFile;
@@ -196,12 +197,9 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
     ) -> impl Iterator<Item = Range<u64>> + Send {
         let announces = self.reading != Reading::Announced;
         parts(&range, descending, ANNOUNCED_AT_A_TIME).flat_map(move |together| {
-            for run in self.plan.runs_in(&together).iter().filter(|_| announces) {
-                if let Origin::Kept(source) = run.origin {
-                    let from = together.start.max(run.destination);
-                    let to = together.end.min(run.end());
-                    self.target.will_read(source + (from - run.destination), to - from);
-                }
+            let runs = self.plan.runs_in(&together).iter().filter(|_| announces);
+            for source in joined(runs.filter_map(|run| run.source_of(&together))) {
+                self.target.will_read(source.start, source.end - source.start);
             }
             parts(&together, descending, longest)
         })
@@ -250,19 +248,32 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
 
     /// Fills the buffer with the new contents of `range`.
     fn gather(&self, range: Range<u64>, buffer: &mut [u8]) -> Result<(), Failure> {
-        for run in self.plan.runs_in(&range) {
+        // For this part alone: what is written later may lie between what is read now.
+        let (mut old, mut new) = (Nearby::default(), Nearby::default());
+        let runs = self.plan.runs_in(&range);
+        for (index, run) in runs.iter().enumerate() {
             let from = range.start.max(run.destination);
             let to = range.end.min(run.end());
             let part = &mut buffer[(from - range.start) as usize..(to - range.start) as usize];
-            let (skipped, len) = (from - run.destination, to - from);
+            let skipped = from - run.destination;
+            let following = &runs[index + 1..];
             match run.origin {
                 Origin::Fill(byte) => part.fill(byte),
                 Origin::Hole => part.fill(0),
-                Origin::Literal(offset) => self
-                    .literals
-                    .read_exact_at(part, offset + skipped)
-                    .attempt(Object::Literals, "read new bytes", offset + skipped, len)?,
-                Origin::Kept(source) => self.read_old(part, source + skipped)?,
+                Origin::Literal(offset) => {
+                    let following = following.iter().filter_map(|run| run.literals_of(&range));
+                    new.read(part, offset + skipped, following, |part, offset| {
+                        let len = part.len() as u64;
+                        let read = self.literals.read_exact_at(part, offset);
+                        read.attempt(Object::Literals, "read new bytes", offset, len)
+                    })?;
+                }
+                Origin::Kept(source) => {
+                    let following = following.iter().filter_map(|run| run.source_of(&range));
+                    old.read(part, source + skipped, following, |part, offset| {
+                        self.read_old(part, offset)
+                    })?;
+                }
             }
         }
         Ok(())

@@ -68,6 +68,29 @@ impl Run {
         self.destination + self.len
     }
 
+    /// Which old bytes it keeps of those that go to `range`, which it overlaps.
+    pub fn source_of(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        match self.origin {
+            Origin::Kept(source) => Some(self.part_of(source, range)),
+            _ => None,
+        }
+    }
+
+    /// Which literals it has of those that go to `range`, which it overlaps.
+    pub fn literals_of(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        match self.origin {
+            Origin::Literal(offset) => Some(self.part_of(offset, range)),
+            _ => None,
+        }
+    }
+
+    /// What goes to `range`, if the first byte is from `source`.
+    fn part_of(&self, source: u64, range: &Range<u64>) -> Range<u64> {
+        let from = range.start.max(self.destination) - self.destination;
+        let to = range.end.min(self.end()) - self.destination;
+        source + from..source + to
+    }
+
     /// The whole blocks of this run within `range` that come from whole blocks of the old file, and where those begin; if
     /// sharing them is worth a call.
     pub fn shareable(&self, range: &Range<u64>, block: u64) -> Option<(Range<u64>, u64)> {
@@ -280,10 +303,8 @@ impl Plan {
         written.sort_unstable_by_key(|range| range.start);
         for range in &written {
             for run in self.runs_in(range) {
-                if let Origin::Kept(source) = run.origin {
-                    let from = range.start.max(run.destination) - run.destination;
-                    let to = range.end.min(run.end()) - run.destination;
-                    push_merged(&mut sources, source + from..source + to);
+                if let Some(source) = run.source_of(range) {
+                    push_merged(&mut sources, source);
                 }
             }
         }

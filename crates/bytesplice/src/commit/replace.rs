@@ -24,6 +24,7 @@ use std::ops::Range;
 use super::engine::Check;
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::literals::Sources;
+use super::nearby::Nearby;
 use super::watch::Watch;
 use crate::buffer::Buffer;
 use crate::pieces::{Piece, Source};
@@ -121,9 +122,11 @@ impl<R: Replacement> Replace<'_, R> {
             buffer: Buffer::new(self.buffer.min(longest.max(work.bytes_to_write())) as usize),
             start: 0,
             filled: 0,
+            nearby: Nearby::default(),
             watch: &mut self.watch,
         };
-        for part in &work.parts {
+        for (index, part) in work.parts.iter().enumerate() {
+            let following = &work.parts[index + 1..];
             match part.what {
                 What::Share(from) => {
                     writer.flush()?;
@@ -131,7 +134,7 @@ impl<R: Replacement> Replace<'_, R> {
                     let done = self.replacement.share(file, from, part.destination, part.len);
                     let done = done.min(part.len);
                     writer.watch.advance(done)?;
-                    writer.push(&part.after(done), sources)?;
+                    writer.push(&part.after(done), following, sources)?;
                 }
                 What::Zeros => {
                     writer.flush()?;
@@ -143,7 +146,7 @@ impl<R: Replacement> Replace<'_, R> {
                         part.len,
                     )?;
                 }
-                What::Copy(_) | What::New(..) => writer.push(part, sources)?,
+                What::Copy(_) | What::New(..) => writer.push(part, following, sources)?,
             }
         }
         writer.flush()
@@ -182,6 +185,14 @@ enum What {
 }
 
 impl Part {
+    /// Which bytes of the target are copied.
+    fn copied(&self) -> Option<Range<u64>> {
+        match self.what {
+            What::Copy(from) => Some(from..from + self.len),
+            _ => None,
+        }
+    }
+
     /// The part without its first `len` bytes.
     fn after(self, len: u64) -> Self {
         let what = match self.what {
@@ -321,11 +332,18 @@ struct Writer<'a, 'w, F> {
     /// Where the buffered bytes go.
     start: u64,
     filled: usize,
+    nearby: Nearby,
     watch: &'a mut Watch<'w>,
 }
 
 impl<F: StorageFile> Writer<'_, '_, F> {
-    fn push(&mut self, part: &Part, sources: &impl Sources) -> Result<(), Failure> {
+    /// Takes over a part; `following` ones that are short and close are read with it.
+    fn push(
+        &mut self,
+        part: &Part,
+        following: &[Part],
+        sources: &impl Sources,
+    ) -> Result<(), Failure> {
         let mut rest = *part;
         while rest.len > 0 {
             if self.start + self.filled as u64 != rest.destination {
@@ -344,8 +362,19 @@ impl<F: StorageFile> Writer<'_, '_, F> {
                 What::New(source, offset) => (source, offset, Object::Literals, "read new bytes"),
                 What::Zeros => (Source::Fill(0), 0, Object::Literals, "read new bytes"),
             };
-            let read = sources.read_exact_at(source, buffer, offset);
-            read.attempt(object, operation, offset, len)?;
+            let read = |buffer: &mut [u8], offset| {
+                let len = buffer.len() as u64;
+                let read = sources.read_exact_at(source, buffer, offset);
+                read.attempt(object, operation, offset, len)
+            };
+            match rest.what {
+                // The target is not written to.
+                What::Copy(_) => {
+                    let following = following.iter().filter_map(Part::copied);
+                    self.nearby.read(buffer, offset, following, read)?;
+                }
+                _ => read(buffer, offset)?,
+            }
             self.filled += len as usize;
             rest = rest.after(len);
             if len == room {

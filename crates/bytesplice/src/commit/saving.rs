@@ -5,6 +5,7 @@ use super::checksum::checksum;
 use super::engine::{Prepared, total};
 use super::failure::{Attempt, Failure, Object};
 use super::journal::{self, Record};
+use super::nearby::joined;
 use super::plan::{Geometry, Step};
 use super::program::ProgramStep;
 #[cfg(any(test, feature = "simulation"))]
@@ -98,8 +99,10 @@ impl<S: Storage> Saver<'_, S> {
     ) -> Result<(u32, u32, u64), Failure> {
         let reads = prepared.program.plan.reads(step, prepared.header.block);
         let target = self.storage.target();
-        for range in reads.untouched.iter().chain(&reads.overwritten) {
-            target.will_read(range.start, range.end - range.start);
+        for ranges in [&reads.untouched, &reads.overwritten] {
+            for range in joined(ranges.iter().cloned()) {
+                target.will_read(range.start, range.end - range.start);
+            }
         }
         let mut place = prepared.layout.saved[self.slot(number)];
         let untouched = sampled(&reads.untouched);
