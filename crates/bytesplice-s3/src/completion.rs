@@ -1,14 +1,18 @@
 //! The one request that swaps the object, and what to do when its answer is lost.
 //!
-//! | the object's ETag | the upload | then |
+//! | the object | the upload | then |
 //! |---|---|---|
-//! | as before | is there | it was not completed: again, under the same condition; at last the upload is aborted, so that a request still under way cannot complete it |
-//! | as before | is gone | others aborted it |
-//! | another one | is gone | it was completed, if the length is ours |
-//! | another one | is there, with parts | others wrote the object |
+//! | is made of our parts, by its ETag or its checksum | | it was completed |
+//! | has its old ETag | is there | it was not completed: again, under the same condition; at last the upload is aborted, so that a request still under way cannot complete it |
+//! | has its old ETag | is gone | others aborted it |
+//! | is another one | is there, with parts | others wrote the object, and ours cannot be completed |
+//! | is another one | is gone | not known: others wrote it, before ours was completed or after |
 //!
-//! Whatever else comes is not known, and said to be. A single put has no upload: the object is read again and compared.
+//! Whatever else comes is not known, and said to be. It matters: edits that are repeated upon an object that has them already
+//! would be made twice. A single put has no upload: the object is read again and compared. Where the store said that it did
+//! nothing, as it was too busy, nothing is in doubt, and the request is made again.
 
+use crate::composite::Composite;
 use crate::{Condition, Error, Head, Operation, Result, Store, Upload, UploadedPart};
 
 /// Swaps the object, and gives its new ETag. Not before all parts are there.
@@ -19,73 +23,42 @@ pub(crate) fn complete(
     len: u64,
     condition: &Condition,
 ) -> Result<String> {
-    let unknown = |source| unknown(store, &upload.id, source);
+    let composite = Composite::of(parts, len);
+    let etag_of_ours = |now: Option<Head>| now.filter(|now| composite.is(now)).map(|now| now.etag);
     let changed =
         || Error::Changed { object: store.name().clone(), operation: Operation::Complete };
     let gone = || Error::UploadGone { object: store.name().clone(), upload: upload.id.clone() };
-    let completed = |now: Option<Head>, failure| match now {
-        Some(head) if head.len == len => Ok(head.etag),
-        _ => Err(unknown(failure)),
-    };
-    let retry = store.retry();
-    let mut failures = 0;
+    let mut swap = Swap::new(store, condition, &upload.id);
     loop {
-        let failure = match store.complete(upload, parts, condition) {
-            Ok(etag) => return Ok(etag),
-            Err(error) => error,
+        let (failure, now) = match swap.attempt(|| store.complete(upload, parts, condition))? {
+            Attempt::Swapped(etag) => return Ok(etag),
+            Attempt::Undone => continue,
+            Attempt::Lost(failure, now) => (failure, now),
         };
-        if failures == 0 && !was_lost(&failure) {
-            return Err(failure);
-        }
-        failures += 1;
-        let now = look(store).map_err(unknown)?;
-        match (is_old(now.as_ref(), condition), store.list_parts(&upload.id)) {
-            (true, Err(Error::UploadGone { .. })) => return Err(gone()),
-            (true, _) if was_lost(&failure) && failures < retry.attempts => {
-                std::thread::sleep(retry.wait(failures));
+        if !swap.is_old(now.as_ref()) {
+            if let Some(etag) = etag_of_ours(now) {
+                return Ok(etag);
             }
-            (true, _) => {
-                let aborted = store.abort(&upload.id);
-                let now = look(store).map_err(unknown)?;
-                return match (is_old(now.as_ref(), condition), aborted) {
-                    (true, Ok(())) => Err(failure),
-                    (true, Err(Error::UploadGone { .. })) => Err(gone()),
-                    (false, Err(Error::UploadGone { .. })) => completed(now, failure),
-                    _ => Err(unknown(failure)),
-                };
-            }
-            (false, Err(Error::UploadGone { .. })) => return completed(now, failure),
-            (false, Ok(there)) if !there.is_empty() => return Err(changed()),
-            (false, _) => return Err(unknown(failure)),
+            return Err(match store.list_parts(&upload.id) {
+                Ok(there) if !there.is_empty() => changed(),
+                _ => swap.unknown(failure),
+            });
         }
-    }
-}
-
-fn unknown(store: &dyn Store, upload: &str, source: Error) -> Error {
-    let (object, upload) = (store.name().clone(), upload.to_owned());
-    Error::Unknown { object, upload, source: Box::new(source) }
-}
-
-/// Whether the request may have been carried out all the same.
-fn was_lost(failure: &Error) -> bool {
-    matches!(failure, Error::Unreachable { .. } | Error::BadAnswer { .. })
-}
-
-/// The object as it is now, if there is one.
-fn look(store: &dyn Store) -> Result<Option<Head>> {
-    match store.head() {
-        Ok(head) => Ok(Some(head)),
-        Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether the condition for the swap still holds.
-fn is_old(now: Option<&Head>, condition: &Condition) -> bool {
-    match (condition, now) {
-        (Condition::Matches(old), Some(head)) => *old == head.etag,
-        (Condition::Absent, None) => true,
-        _ => false,
+        if matches!(store.list_parts(&upload.id), Err(Error::UploadGone { .. })) {
+            // Completed to the same bytes again, or aborted.
+            return etag_of_ours(now).ok_or_else(gone);
+        }
+        if swap.waits_after(&failure) {
+            continue;
+        }
+        let aborted = store.abort(&upload.id);
+        let now = swap.look()?;
+        return match (swap.is_old(now.as_ref()), aborted) {
+            (true, Ok(())) => Err(failure),
+            (true, Err(Error::UploadGone { .. })) => etag_of_ours(now).ok_or_else(gone),
+            (true, _) => Err(swap.unknown(failure)),
+            (false, _) => etag_of_ours(now).ok_or_else(|| swap.unknown(failure)),
+        };
     }
 }
 
@@ -96,33 +69,101 @@ pub(crate) fn put(
     like: Option<&Head>,
     condition: &Condition,
 ) -> Result<String> {
-    let unknown = |source| unknown(store, "", source);
-    let retry = store.retry();
-    let mut failures = 0;
+    let mut swap = Swap::new(store, condition, "");
     loop {
-        let failure = match store.put(body, like, condition) {
-            Ok(etag) => return Ok(etag),
-            Err(error) => error,
+        let (failure, now) = match swap.attempt(|| store.put(body, like, condition))? {
+            Attempt::Swapped(etag) => return Ok(etag),
+            Attempt::Undone => continue,
+            Attempt::Lost(failure, now) => (failure, now),
         };
-        if failures == 0 && !was_lost(&failure) {
-            return Err(failure);
-        }
-        failures += 1;
-        let now = look(store).map_err(unknown)?;
-        if is_old(now.as_ref(), condition) {
-            if !was_lost(&failure) {
-                return Err(failure);
-            }
-            if failures >= retry.attempts {
-                return Err(unknown(failure));
-            }
-            std::thread::sleep(retry.wait(failures));
+        if swap.is_old(now.as_ref()) && swap.waits_after(&failure) {
             continue;
         }
-        let Some(head) = now else { return Err(unknown(failure)) };
-        let is_ours = head.len == body.len() as u64
-            && store.get(0..head.len, &head.etag).map_err(unknown)? == body;
-        let (object, operation) = (store.name().clone(), Operation::Put);
-        return if is_ours { Ok(head.etag) } else { Err(Error::Changed { object, operation }) };
+        let same_len = now.filter(|now| now.len == body.len() as u64);
+        let Some(head) = same_len else { return Err(swap.unknown(failure)) };
+        let found = store.get(0..head.len, &head.etag).map_err(|error| swap.unknown(error))?;
+        return if found == body { Ok(head.etag) } else { Err(swap.unknown(failure)) };
+    }
+}
+
+/// What is known while an object is being swapped.
+struct Swap<'a> {
+    store: &'a dyn Store,
+    condition: &'a Condition,
+    /// Empty for a single put.
+    upload: &'a str,
+    failures: u32,
+    /// Whether a request may have been carried out without an answer.
+    is_in_doubt: bool,
+}
+
+/// What came of an attempt that was not refused.
+enum Attempt {
+    /// With this ETag.
+    Swapped(String),
+    /// The store did nothing, and it is time for another attempt.
+    Undone,
+    /// Nobody knows yet; what the object is now.
+    Lost(Error, Option<Head>),
+}
+
+impl<'a> Swap<'a> {
+    fn new(store: &'a dyn Store, condition: &'a Condition, upload: &'a str) -> Self {
+        Self { store, condition, upload, failures: 0, is_in_doubt: false }
+    }
+
+    fn attempt(&mut self, request: impl FnOnce() -> Result<String>) -> Result<Attempt> {
+        let failure = match request() {
+            Ok(etag) => return Ok(Attempt::Swapped(etag)),
+            Err(failure) => failure,
+        };
+        self.failures += 1;
+        self.is_in_doubt |= match failure {
+            Error::Unreachable { undone, .. } => !undone,
+            Error::BadAnswer { .. } => true,
+            _ => false,
+        };
+        if self.is_in_doubt {
+            let now = self.look()?;
+            Ok(Attempt::Lost(failure, now))
+        } else if self.waits_after(&failure) {
+            Ok(Attempt::Undone)
+        } else {
+            Err(failure)
+        }
+    }
+
+    /// Waits if there is to be another attempt.
+    fn waits_after(&self, failure: &Error) -> bool {
+        let retry = self.store.retry();
+        let may_pass = matches!(failure, Error::Unreachable { .. } | Error::BadAnswer { .. });
+        let waits = may_pass && self.failures < retry.attempts;
+        if waits {
+            std::thread::sleep(retry.wait(self.failures));
+        }
+        waits
+    }
+
+    /// The object as it is now, if there is one.
+    fn look(&self) -> Result<Option<Head>> {
+        match self.store.head() {
+            Ok(head) => Ok(Some(head)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.unknown(error)),
+        }
+    }
+
+    /// Whether the condition for the swap still holds.
+    fn is_old(&self, now: Option<&Head>) -> bool {
+        match (self.condition, now) {
+            (Condition::Matches(old), Some(head)) => *old == head.etag,
+            (Condition::Absent, None) => true,
+            _ => false,
+        }
+    }
+
+    fn unknown(&self, source: Error) -> Error {
+        let (object, upload) = (self.store.name().clone(), self.upload.to_owned());
+        Error::Unknown { object, upload, source: Box::new(source) }
     }
 }

@@ -100,6 +100,8 @@ pub enum Error {
         operation: Operation,
         /// How often.
         attempts: u32,
+        /// Whether the store said each time that it did nothing.
+        undone: bool,
         /// The last failure.
         why: String,
     },

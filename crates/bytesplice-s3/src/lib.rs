@@ -42,6 +42,7 @@ mod cache;
 mod client;
 mod commit;
 mod completion;
+mod composite;
 mod credentials;
 mod error;
 mod leftover;

@@ -161,7 +161,7 @@ impl ObjectFile {
         // The new object has the attributes of the old one.
         let old = self.head.take();
         let (attributes, tags) = old.map_or((Vec::new(), 0), |old| (old.attributes, old.tags));
-        self.head = Some(Head { len: plan.len(), etag, attributes, tags });
+        self.head = Some(Head { len: plan.len(), etag, checksum: None, attributes, tags });
         let original = original(&self.store, self.head.as_ref());
         self.contents.end_commit(Arc::new(original), kept);
         Ok(())

@@ -96,6 +96,8 @@ pub struct Head {
     pub len: u64,
     /// Changes whenever the contents do. With its quotes.
     pub etag: String,
+    /// CRC-32C in base64 if the store keeps it: of the bytes, or of the checksums of the parts, then with a hyphen and their number.
+    pub checksum: Option<String>,
     /// Headers that make a new object like this one: user metadata, content type, cache control, storage class,
     /// encryption. Names in lower case.
     pub attributes: Vec<(String, String)>,

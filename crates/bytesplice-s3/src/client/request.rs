@@ -74,8 +74,19 @@ impl Answer {
 /// What came of one attempt.
 enum Failure {
     /// Another attempt may help.
-    Passing(String),
+    Passing {
+        why: String,
+        /// Whether the store said that it did nothing.
+        undone: bool,
+    },
     Final(Error),
+}
+
+impl Failure {
+    /// The request may have been carried out.
+    fn lost(why: String) -> Self {
+        Self::Passing { why, undone: false }
+    }
 }
 
 impl Client {
@@ -86,18 +97,20 @@ impl Client {
 
     /// Sends a request up to `attempts` times. A request that came too often is told by [`Error::Unreachable`].
     pub(super) fn send_up_to(&self, draft: &Draft<'_>, attempts: u32) -> Result<Answer> {
-        let mut failures = 0;
+        let (mut failures, mut all_undone) = (0, true);
         loop {
             match self.send_once(draft) {
                 Ok(answer) => return Ok(answer),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Passing(why)) => {
+                Err(Failure::Passing { why, undone }) => {
                     failures += 1;
+                    all_undone &= undone;
                     if failures >= attempts {
                         return Err(Error::Unreachable {
                             object: self.name.clone(),
                             operation: draft.operation,
                             attempts: failures,
+                            undone: all_undone,
                             why,
                         });
                     }
@@ -109,7 +122,7 @@ impl Client {
 
     fn send_once(&self, draft: &Draft<'_>) -> Result<Answer, Failure> {
         let request = self.signed(draft).map_err(|why| Failure::Final(self.bad(draft, why)))?;
-        let passing = |error: ureq::Error| Failure::Passing(error.to_string());
+        let passing = |error: ureq::Error| Failure::lost(error.to_string());
         let response = match draft.method {
             // Not even the length of a body.
             Method::Get | Method::Head | Method::Delete => self.agent.run(request.map(|_| ())),
@@ -117,7 +130,7 @@ impl Client {
         };
         let mut response = response.map_err(|error| match error.to_string() {
             why if why.contains("invalid peer certificate") => self.untrusted(draft, why),
-            why => Failure::Passing(why),
+            why => Failure::lost(why),
         })?;
         let status = response.status().as_u16();
         let expected = response.body().content_length();
@@ -126,7 +139,7 @@ impl Client {
         let body = body.map_err(passing)?;
         let is_head = draft.method == Method::Head;
         if !is_head && expected.is_some_and(|len| len != body.len() as u64) {
-            return Err(Failure::Passing("the answer was cut short".to_owned()));
+            return Err(Failure::lost("the answer was cut short".to_owned()));
         }
         let answer = Answer { status, headers: response.headers().clone(), body };
         // An error can come with status 200, where the store had begun to answer before it knew.
@@ -180,23 +193,22 @@ impl Client {
         let (code, message) = told.unwrap_or_default();
         let (object, operation) = (self.name.clone(), draft.operation);
         let status = answer.status;
-        let is_passing = matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
-            || matches!(
-                code.as_str(),
-                "InternalError"
-                    | "SlowDown"
-                    | "ServiceUnavailable"
-                    | "RequestTimeout"
-                    | "Throttling"
-                    | "ThrottlingException"
-                    | "RequestThrottled"
-                    | "TooManyRequests"
-                    // Another write of the same object is under way.
-                    | "ConditionalRequestConflict"
-                    | "OperationAborted"
-            );
+        let undone = matches!(
+            code.as_str(),
+            "SlowDown"
+                | "Throttling"
+                | "ThrottlingException"
+                | "RequestThrottled"
+                | "TooManyRequests"
+                // Another write of the same object is under way.
+                | "ConditionalRequestConflict"
+                | "OperationAborted"
+        );
+        let is_passing = undone
+            || matches!(status, 408 | 429 | 500 | 502 | 503 | 504)
+            || matches!(code.as_str(), "InternalError" | "ServiceUnavailable" | "RequestTimeout");
         if is_passing {
-            return Failure::Passing(format!("{status} {code} {message}"));
+            return Failure::Passing { why: format!("{status} {code} {message}"), undone };
         }
         Failure::Final(match (status, code.as_str()) {
             (412, _) | (_, "PreconditionFailed") => Error::Changed { object, operation },

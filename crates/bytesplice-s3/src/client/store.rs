@@ -24,12 +24,14 @@ impl Store for Client {
     }
 
     fn head(&self) -> Result<Head> {
-        let draft = Draft::new(Operation::Head, Method::Head);
+        let draft = Draft::new(Operation::Head, Method::Head)
+            .header("x-amz-checksum-mode", "ENABLED");
         let answer = self.send(&draft)?;
         let number = |name| answer.header(name).and_then(|text| text.parse().ok());
         Ok(Head {
             len: number("content-length").ok_or_else(|| self.missing(&draft, "Content-Length"))?,
             etag: answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?.to_owned(),
+            checksum: answer.header(CHECKSUM).map(str::to_owned),
             attributes: attributes::attributes(&answer.headers),
             tags: number("x-amz-tagging-count").unwrap_or(0),
         })
@@ -63,7 +65,7 @@ impl Store for Client {
     fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String> {
         let draft = Draft::new(Operation::Put, Method::Put).body(body);
         let draft = with_condition(self.with_attributes(draft, like)?, condition);
-        let checked = draft.clone().header("x-amz-checksum-crc32c", checksum(body));
+        let checked = draft.clone().header(CHECKSUM, checksum(body));
         // Sent once: whoever sends it again after a lost answer may meet his own object.
         let answer = match self.send_up_to(&checked, 1) {
             Err(error) if may_be_the_checksum(&error) => self.send_up_to(&draft, 1),

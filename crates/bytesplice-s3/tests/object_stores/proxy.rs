@@ -29,6 +29,17 @@ pub struct Seen {
     pub is_copy: bool,
 }
 
+impl Seen {
+    /// Whether it swaps the object: a put of all of it, or the completion of an upload.
+    pub fn swaps(&self) -> bool {
+        match self.method.as_str() {
+            "PUT" => !self.target.contains("partNumber="),
+            "POST" => self.target.contains("uploadId="),
+            _ => false,
+        }
+    }
+}
+
 type Decide = dyn Fn(&Seen) -> Fault + Send + Sync;
 
 pub struct Proxy {

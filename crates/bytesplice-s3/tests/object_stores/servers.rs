@@ -127,6 +127,7 @@ fn seaweedfs(folder: &Path, port: u16) -> Command {
             "-ip.bind=127.0.0.1",
             "-volume.max=20",
             "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
         ])
         .arg("-master.volumeSizeLimitMB=256")
         .arg(format!("-s3.port={port}"))
