@@ -44,17 +44,16 @@ pub(crate) fn complete(
                 _ => swap.unknown(failure),
             });
         }
-        if matches!(store.list_parts(&upload.id), Err(Error::UploadGone { .. })) {
-            // Completed to the same bytes again, or aborted.
-            return etag_of_ours(now).ok_or_else(gone);
-        }
-        if swap.waits_after(&failure) {
+        let is_gone = matches!(store.list_parts(&upload.id), Err(Error::UploadGone { .. }));
+        if !is_gone && swap.waits_after(&failure) {
             continue;
         }
-        let aborted = store.abort(&upload.id);
+        let aborted = if is_gone { Err(gone()) } else { store.abort(&upload.id) };
+        // Now it cannot be completed any more, but may have been since the last look.
         let now = swap.look()?;
         return match (swap.is_old(now.as_ref()), aborted) {
             (true, Ok(())) => Err(failure),
+            // Completed to the same bytes again, or aborted by others.
             (true, Err(Error::UploadGone { .. })) => etag_of_ours(now).ok_or_else(gone),
             (true, _) => Err(swap.unknown(failure)),
             (false, _) => etag_of_ours(now).ok_or_else(|| swap.unknown(failure)),

@@ -89,7 +89,13 @@ impl Store for Memory {
     fn head(&self) -> Result<Head> {
         let state = self.state.lock().unwrap();
         let etag = state.version.to_string();
-        Ok(Head { len: state.bytes.len() as u64, etag, checksum: state.checksum.clone(), attributes: Vec::new(), tags: 0 })
+        Ok(Head {
+            len: state.bytes.len() as u64,
+            etag,
+            checksum: state.checksum.clone(),
+            attributes: Vec::new(),
+            tags: 0,
+        })
     }
 
     fn get(&self, range: Range<u64>, etag: &str) -> Result<Vec<u8>> {

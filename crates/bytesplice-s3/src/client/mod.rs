@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use md5::{Digest as _, Md5};
 use rusty_s3::{Bucket, Method, UrlStyle};
 use ureq::Agent;
 use ureq::tls::TlsConfig;
@@ -141,6 +142,11 @@ impl Client {
 /// CRC-32C, as S3 writes it.
 pub(crate) fn checksum(body: &[u8]) -> String {
     STANDARD.encode(crc32c::crc32c(body).to_be_bytes())
+}
+
+/// MD5, as the header Content-MD5 has it.
+fn md5(body: &[u8]) -> String {
+    STANDARD.encode(Md5::digest(body))
 }
 
 #[cfg(test)]

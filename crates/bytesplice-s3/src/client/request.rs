@@ -200,6 +200,9 @@ impl Client {
                 | "ThrottlingException"
                 | "RequestThrottled"
                 | "TooManyRequests"
+                // Other bytes came than were sent.
+                | "BadDigest"
+                | "XAmzContentChecksumMismatch"
                 // Another write of the same object is under way.
                 | "ConditionalRequestConflict"
                 | "OperationAborted"

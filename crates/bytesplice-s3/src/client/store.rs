@@ -6,13 +6,15 @@ use roxmltree::Node;
 use rusty_s3::Method;
 
 use super::request::{Answer, Draft};
-use super::{Client, attributes, checksum, xml};
+use super::{Client, attributes, checksum, md5, xml};
 use crate::{
     Condition, Error, Head, LeftoverUpload, ObjectName, Operation, Result, Retry, Store, Upload,
     UploadedPart,
 };
 
 const CHECKSUM: &str = "x-amz-checksum-crc32c";
+/// For stores that keep no checksums, but may look at what they were sent.
+const MD5: &str = "content-md5";
 
 impl Store for Client {
     fn name(&self) -> &ObjectName {
@@ -24,8 +26,8 @@ impl Store for Client {
     }
 
     fn head(&self) -> Result<Head> {
-        let draft = Draft::new(Operation::Head, Method::Head)
-            .header("x-amz-checksum-mode", "ENABLED");
+        let draft =
+            Draft::new(Operation::Head, Method::Head).header("x-amz-checksum-mode", "ENABLED");
         let answer = self.send(&draft)?;
         let number = |name| answer.header(name).and_then(|text| text.parse().ok());
         Ok(Head {
@@ -68,10 +70,12 @@ impl Store for Client {
         let checked = draft.clone().header(CHECKSUM, checksum(body));
         // Sent once: whoever sends it again after a lost answer may meet his own object.
         let answer = match self.send_up_to(&checked, 1) {
-            Err(error) if may_be_the_checksum(&error) => self.send_up_to(&draft, 1),
+            Err(error) if may_be_the_checksum(&error) => {
+                self.send_up_to(&draft.header(MD5, md5(body)), 1)
+            }
             answer => answer,
         }?;
-        let etag = answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?;
+        let etag = answer.header("etag").ok_or_else(|| self.missing(&checked, "ETag"))?;
         Ok(etag.to_owned())
     }
 
@@ -97,9 +101,10 @@ impl Store for Client {
     fn upload_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<UploadedPart> {
         let mut draft = part(Operation::UploadPart, upload, number).body(body);
         let checksum = upload.checksums.then(|| checksum(body));
-        if let Some(checksum) = &checksum {
-            draft = draft.header(CHECKSUM, checksum);
-        }
+        draft = match &checksum {
+            Some(checksum) => draft.header(CHECKSUM, checksum),
+            None => draft.header(MD5, md5(body)),
+        };
         let answer = self.send(&draft)?;
         let stored = answer.header(CHECKSUM);
         if stored.is_some() && checksum.is_some() && stored != checksum.as_deref() {

@@ -1,17 +1,18 @@
 //! Commits against real servers: bytes are compared with a model, never only statuses or lengths.
 
+mod faults;
+mod jobs;
+mod kills;
 mod object_file;
 mod proxy;
 mod servers;
 
-use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::Instant;
 
 use bytesplice_s3::{
     Client, CommitOptions, Condition, Error, Head, ObjectState, Piece, Plan, Profile, Result,
-    Store, commit, recover,
+    Store, Upload, commit,
 };
 use proxy::{Fault, Proxy};
 use servers::{Kind, Server};
@@ -30,6 +31,22 @@ fn noise(len: u64, seed: u64) -> Vec<u8> {
     }
     bytes.truncate(len as usize);
     bytes
+}
+
+/// Numbers without end, by a seed.
+fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
+    let bytes = noise(1 << 16, seed);
+    let mut at = 0;
+    move |below| {
+        let number = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+        at = (at + 8) % (bytes.len() - 8);
+        number % below.max(1)
+    }
+}
+
+/// A number that whoever runs the tests may set.
+fn environment(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
 }
 
 /// What the pieces make of `old`, with new bytes from `new` by their offset in the contents.
@@ -196,46 +213,6 @@ fn a_writer_in_between_wins(server: &Server) {
     }
 }
 
-/// Every request fails in every way once, and the commit gets through.
-fn faults_are_mended(server: &Server) {
-    let (old, new) = (noise(LEN, 1), noise(LEN, 2));
-    let direct = server.client("faulty", server.port);
-    let mut injected = 0;
-    for pieces in [insertion(LEN), insertion(1000)] {
-        for fault in [Fault::SlowDown, Fault::DropRequest, Fault::DropAnswer, Fault::CutAnswer] {
-            for at in 0.. {
-                let head = make(&direct, &old);
-                let proxy =
-                    Proxy::start(
-                        server.port,
-                        move |seen| {
-                            if seen.number == at { fault } else { Fault::None }
-                        },
-                    );
-                let client = server.client("faulty", proxy.port);
-                let result = edit(&client, &head, &pieces, &new, &in_order());
-                let reached = proxy.seen().len() > at;
-                if let Err(error) = result {
-                    // s3s-fs does not say that an upload is gone, so nobody knows.
-                    let is_unknown = error.object_state() == ObjectState::OldOrNew;
-                    assert!(is_unknown && server.kind == Kind::S3sFs, "{fault:?} at {at}: {error}");
-                }
-                assert!(contents(&direct) == expected(&old, &pieces, &new), "{fault:?} at {at}");
-                // A lost answer to the first request leaves an upload that nobody knows.
-                if server.kind == Kind::SeaweedFs {
-                    recover(&direct, Duration::ZERO).unwrap();
-                }
-                if !reached {
-                    break;
-                }
-                injected += 1;
-            }
-        }
-    }
-    println!("{:?}: {injected} faults mended", server.kind);
-    assert!(injected > 30, "{injected}");
-}
-
 /// The answer to the swap is lost, and somebody writes before the client can look: an object of the same length is not taken
 /// for ours, nor is the commit said to have changed nothing, as whoever repeats the edits might make them twice.
 fn others_are_not_taken_for_ours(server: &Server) {
@@ -286,107 +263,6 @@ fn failures_change_nothing_and_leave_nothing(server: &Server) {
     }
 }
 
-/// The client is killed at the n-th request, for every n; then an upload may be left, and is resumed or aborted.
-fn kills_leave_old_or_new(server: &Server) {
-    let (old, new) = (noise(LEN, 1), noise(LEN, 2));
-    let direct = server.client("killed", server.port);
-    let after = expected(&old, &insertion(LEN), &new);
-    let (mut kills, mut resumed) = (0, 0);
-    for at in 0.. {
-        let head = make(&direct, &old);
-        let (ready, wait) = std::sync::mpsc::channel::<u32>();
-        let wait = Mutex::new(wait);
-        // Before the server sees the request, or after it answered.
-        let fault = if at % 2 == 0 { Fault::DropRequest } else { Fault::DropAnswer };
-        let reached = std::sync::Arc::new(AtomicUsize::new(0));
-        let count = std::sync::Arc::clone(&reached);
-        let proxy = Proxy::start(server.port, move |seen| {
-            count.fetch_max(seen.number + 1, Ordering::SeqCst);
-            if seen.number != at / 2 {
-                return Fault::None;
-            }
-            if fault == Fault::DropRequest {
-                let id = wait.lock().unwrap().recv().unwrap();
-                kill(id);
-            }
-            fault
-        });
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "client_that_is_killed", "--ignored", "--nocapture"])
-            .env("BYTESPLICE_PORT", proxy.port.to_string())
-            .env("BYTESPLICE_KIND", format!("{:?}", server.kind))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        ready.send(child.id()).unwrap();
-        if fault == Fault::DropAnswer {
-            // The server has done it once the next request, or none, comes.
-            while reached.load(Ordering::SeqCst) <= at / 2 && child.try_wait().unwrap().is_none() {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            std::thread::sleep(Duration::from_millis(20));
-            let _ = child.kill();
-        }
-        let status = child.wait().unwrap();
-        let found = contents(&direct);
-        assert!(found == old || found == after, "{at}: neither old nor new");
-        if status.success() {
-            assert!(found == after, "{at}");
-            if reached.load(Ordering::SeqCst) <= at / 2 {
-                break;
-            }
-        } else {
-            kills += 1;
-        }
-        if server.kind == Kind::S3sFs {
-            continue;
-        }
-        let uploads = direct.list_uploads().unwrap();
-        if let (true, Some(upload)) = (found == old, uploads.first()) {
-            let proxy = Proxy::start(server.port, |_| Fault::None);
-            let there = direct.list_parts(&upload.id).unwrap();
-            let client = server.client("killed", proxy.port);
-            let options = CommitOptions { resume: Some(&upload.id), ..in_order() };
-            edit(&client, &head, &insertion(LEN), &new, &options).unwrap();
-            let sent = proxy
-                .seen()
-                .iter()
-                .filter(|seen| seen.target.contains("partNumber") && !seen.is_copy)
-                .count();
-            let has_sent_part =
-                there.iter().any(|part| part.number == 2 && part.checksum.is_some());
-            assert_eq!(sent, usize::from(!has_sent_part), "{there:?}");
-            resumed += 1;
-            assert!(contents(&direct) == after, "{at}");
-        }
-        let left = direct.list_uploads().unwrap();
-        assert!(
-            recover(&direct, Duration::from_secs(3600)).unwrap().is_empty(),
-            "younger than an hour"
-        );
-        assert_eq!(recover(&direct, Duration::ZERO).unwrap(), left);
-        assert_eq!(direct.list_uploads().unwrap(), []);
-    }
-    println!("{:?}: {kills} kills, {resumed} uploads resumed", server.kind);
-    assert!(kills >= 8, "{kills}");
-}
-
-fn kill(id: u32) {
-    let status = Command::new("kill").args(["-KILL", &id.to_string()]).status().unwrap();
-    assert!(status.success());
-}
-
-#[test]
-#[ignore = "the client that kills_leave_old_or_new runs and kills"]
-fn client_that_is_killed() {
-    let port = std::env::var("BYTESPLICE_PORT").unwrap().parse().unwrap();
-    let name = bytesplice_s3::ObjectName::new("bucket", "killed").unwrap();
-    let client = Client::new(name, &servers::settings(port)).unwrap();
-    let old = client.head().unwrap();
-    edit(&client, &old, &insertion(LEN), &noise(LEN, 2), &in_order()).unwrap();
-}
-
 fn wrong_credentials_are_told(server: &Server) {
     let mut settings = servers::settings(server.port);
     settings.credentials.secret = "wrong".to_owned();
@@ -399,16 +275,41 @@ fn wrong_credentials_are_told(server: &Server) {
     assert!(matches!(missing, Error::NotFound { .. }), "{missing}");
 }
 
+/// A bit that changed on the way is noticed where the store keeps checksums of parts, and where it does not.
+fn other_bytes_than_were_sent_are_refused(server: &Server) {
+    if server.kind == Kind::S3sFs {
+        println!("SKIPPED on s3s-fs 0.14: it looks at no checksum of a part");
+        return;
+    }
+    let bytes = noise(1000, 1);
+    let direct = server.client("flipped", server.port);
+    for checksums in [true, false] {
+        let upload = direct.create_upload(None).unwrap();
+        assert!(upload.checksums);
+        let proxy = Proxy::start(server.port, |seen| {
+            if seen.number < 2 { Fault::FlipRequest } else { Fault::None }
+        });
+        let client = server.client("flipped", proxy.port);
+        let as_if = Upload { checksums, ..upload.clone() };
+        client.upload_part(&as_if, 1, &bytes).unwrap();
+        assert_eq!(proxy.seen().len(), 3, "sent again");
+        let there = direct.list_parts(&upload.id).unwrap();
+        assert_eq!(there[0].len, Some(1000));
+        direct.abort(&upload.id).unwrap();
+    }
+}
+
 type Scenario = fn(&Server);
 
-const SCENARIOS: [(&str, Scenario); 8] = [
+const SCENARIOS: [(&str, Scenario); 9] = [
     ("edits", edits_give_the_bytes_and_keep_the_attributes),
     ("made once", an_object_is_made_once),
     ("writer in between", a_writer_in_between_wins),
-    ("faults", faults_are_mended),
+    ("faults", faults::objects_are_old_or_new_after_faults),
     ("others' objects", others_are_not_taken_for_ours),
+    ("flipped bits", other_bytes_than_were_sent_are_refused),
     ("failures", failures_change_nothing_and_leave_nothing),
-    ("kills", kills_leave_old_or_new),
+    ("kills", kills::objects_are_old_or_new_after_kills),
     ("credentials", wrong_credentials_are_told),
 ];
 
@@ -420,8 +321,9 @@ fn run(kind: Kind) {
         if !wanted.is_empty() && !wanted.split(',').any(|wanted| wanted == name) {
             continue;
         }
-        println!("{kind:?}: {name}");
+        let begin = Instant::now();
         scenario(&server);
+        println!("{kind:?}: {name}: {:.1} s", begin.elapsed().as_secs_f64());
     }
 }
 

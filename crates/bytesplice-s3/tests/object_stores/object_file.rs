@@ -1,8 +1,8 @@
 //! Objects opened, edited and committed as a user does it.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytesplice::{Content, Pattern, Replacement};
 use bytesplice_s3::{
@@ -11,7 +11,7 @@ use bytesplice_s3::{
 };
 
 use crate::servers::{Kind, Server};
-use crate::{LEN, MIB, Scenario, contents, make, noise, nothing_is_left};
+use crate::{LEN, MIB, Scenario, contents, make, noise, nothing_is_left, numbers};
 
 /// A store that counts the bytes of bodies.
 #[derive(Debug)]
@@ -20,6 +20,9 @@ struct Counting {
     up: AtomicU64,
     down: AtomicU64,
 }
+
+/// SeaweedFS 4.48 carries out two completions that come at once under one If-Match: both, more often than not. Puts it does not.
+static COMPLETIONS: Mutex<()> = Mutex::new(());
 
 impl Counting {
     fn new(client: Client) -> Arc<Self> {
@@ -76,6 +79,7 @@ impl Store for Counting {
         parts: &[UploadedPart],
         condition: &Condition,
     ) -> Result<String> {
+        let _one_at_a_time = COMPLETIONS.lock().unwrap();
         self.client.complete(upload, parts, condition)
     }
 
@@ -100,17 +104,6 @@ fn opened(store: &Arc<Counting>) -> ObjectFile {
 fn opened_to_undo(store: &Arc<Counting>) -> ObjectFile {
     let options = ObjectOptions { fetched_history: u64::MAX, ..ObjectOptions::default() };
     ObjectFile::of_store(store.clone(), options).unwrap()
-}
-
-/// Numbers without end, by a seed.
-fn numbers(seed: u64) -> impl FnMut(u64) -> u64 {
-    let bytes = noise(1 << 16, seed);
-    let mut at = 0;
-    move |below| {
-        let number = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-        at = (at + 8) % (bytes.len() - 8);
-        number % below.max(1)
-    }
 }
 
 pub fn objects_are_edited_like_vectors(server: &Server) {
@@ -265,7 +258,7 @@ pub fn two_writers_lose_no_update(server: &Server) {
         return;
     }
     // Swapped by one put, and by an upload.
-    for (len, rounds) in [(100, 90), (5 * MIB + 100, 10)] {
+    for (len, rounds) in [(100, 90), (5 * MIB + 100, 20)] {
         let client = server.client("shared", server.port);
         let old = noise(len, 9);
         make(&client, &old);

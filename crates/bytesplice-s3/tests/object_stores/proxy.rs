@@ -2,8 +2,9 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What happens to a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,12 +12,30 @@ pub enum Fault {
     None,
     /// The server never sees it.
     DropRequest,
+    /// Half of its body reaches the server.
+    CutRequest,
+    /// One bit of its body is another one at the server.
+    FlipRequest,
+    /// The server never sees it and is said to be busy.
+    SlowDown,
+    /// The server never sees it and is said to have failed.
+    FailRequest,
+    /// The server sees it once the client has given up: after this many milliseconds.
+    LateRequest(u64),
     /// The server does it, and its answer is lost.
     DropAnswer,
     /// Half of the answer arrives.
     CutAnswer,
-    /// The server never sees it and is said to be busy.
-    SlowDown,
+    /// The server does it, and is said to have failed.
+    FailAnswer,
+    /// The server does it, and its answer comes once the client has given up.
+    LateAnswer(u64),
+    /// The client is killed before the server sees it,
+    KillBefore,
+    /// while the server is at it,
+    KillDuring,
+    /// or after that, before it has the answer.
+    KillAfter,
 }
 
 /// A request as the decision sees it.
@@ -44,109 +63,198 @@ type Decide = dyn Fn(&Seen) -> Fault + Send + Sync;
 
 pub struct Proxy {
     pub port: u16,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    ended: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: u16,
+    decide: Box<Decide>,
+    seen: Mutex<Vec<Seen>>,
+    numbers: AtomicUsize,
+    /// Connections that are not done.
+    open: AtomicUsize,
+    ended: AtomicBool,
+    /// The process to kill, once it is known.
+    victim: AtomicU32,
+    up: AtomicU64,
+    down: AtomicU64,
 }
 
 impl Proxy {
     pub fn start(server: u16, decide: impl Fn(&Seen) -> Fault + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let ended = Arc::new(AtomicBool::new(false));
-        let decide: Arc<Decide> = Arc::new(decide);
-        let numbers = Arc::new(AtomicUsize::new(0));
-        let (all, end) = (Arc::clone(&seen), Arc::clone(&ended));
+        let shared = Arc::new(Shared {
+            server,
+            decide: Box::new(decide),
+            seen: Mutex::default(),
+            numbers: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            ended: AtomicBool::new(false),
+            victim: AtomicU32::new(0),
+            up: AtomicU64::new(0),
+            down: AtomicU64::new(0),
+        });
+        let all = Arc::clone(&shared);
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                if end.load(Ordering::SeqCst) {
+                if all.ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let (decide, numbers, all) = (decide.clone(), numbers.clone(), all.clone());
+                let shared = Arc::clone(&all);
+                shared.open.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     // A connection that breaks is what this is about.
-                    let _ =
-                        client.and_then(|client| pass(client, server, &*decide, &numbers, &all));
+                    let _ = client.and_then(|client| shared.pass(client));
+                    shared.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
-        Self { port, seen, ended }
+        Self { port, shared }
     }
 
     /// The requests so far.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.shared.seen.lock().unwrap().clone()
+    }
+
+    /// Names the process that is to be killed.
+    pub fn aim_at(&self, process: u32) {
+        self.shared.victim.store(process, Ordering::SeqCst);
+    }
+
+    /// Waits until the server has done with whatever it got.
+    pub fn settle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.shared.open.load(Ordering::SeqCst) > 0 {
+            assert!(Instant::now() < deadline, "requests that do not end: {:?}", self.seen());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Bytes of bodies down and up since the last call: those of requests, and of answers that have bytes of the object.
+    pub fn traffic(&self) -> (u64, u64) {
+        let (down, up) = (&self.shared.down, &self.shared.up);
+        (down.swap(0, Ordering::SeqCst), up.swap(0, Ordering::SeqCst))
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.ended.store(true, Ordering::SeqCst);
+        self.shared.ended.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
-fn pass(
-    mut client: TcpStream,
-    server: u16,
-    decide: &Decide,
-    numbers: &AtomicUsize,
-    all: &Mutex<Vec<Seen>>,
-) -> io::Result<()> {
+impl Shared {
+    fn pass(&self, mut client: TcpStream) -> io::Result<()> {
+        let Some(head) = read_head(&mut client)? else { return Ok(()) };
+        let mut words = head.split_whitespace().map(str::to_owned);
+        let seen = Seen {
+            number: self.numbers.fetch_add(1, Ordering::SeqCst),
+            method: words.next().unwrap_or_default(),
+            target: words.next().unwrap_or_default(),
+            is_copy: head.to_ascii_lowercase().contains("\r\nx-amz-copy-source:"),
+        };
+        let mut body = vec![0; content_length(&head).unwrap_or(0)];
+        client.read_exact(&mut body)?;
+        self.seen.lock().unwrap().push(seen.clone());
+        let fault = (self.decide)(&seen);
+        match fault {
+            Fault::DropRequest => return Ok(()),
+            Fault::SlowDown => return tell(&mut client, "503 Slow Down", "SlowDown"),
+            Fault::FailRequest => return fail(&mut client),
+            Fault::KillBefore => return self.kill(),
+            Fault::LateRequest(milliseconds) => {
+                std::thread::sleep(Duration::from_millis(milliseconds));
+            }
+            Fault::FlipRequest => {
+                let half = body.len() / 2;
+                body.get_mut(half).into_iter().for_each(|byte| *byte ^= 1);
+            }
+            _ => {}
+        }
+        // What a completion says is not of the object.
+        if seen.method == "PUT" {
+            self.up.fetch_add(body.len() as u64, Ordering::SeqCst);
+        }
+        let mut server = TcpStream::connect(("127.0.0.1", self.server))?;
+        let mut lines = head.trim_end().lines();
+        let mut request = lines.next().unwrap_or_default().to_owned() + "\r\n";
+        for line in lines.filter(|line| !line.to_ascii_lowercase().starts_with("connection:")) {
+            request += line;
+            request += "\r\n";
+        }
+        server.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes())?;
+        if fault == Fault::CutRequest {
+            server.write_all(&body[..body.len() / 2])?;
+            return server.shutdown(Shutdown::Both);
+        }
+        server.write_all(&body)?;
+        if fault == Fault::KillDuring {
+            self.kill()?;
+        }
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        if seen.method == "GET" && !seen.target.contains("uploadId=") {
+            let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(0);
+            self.down.fetch_add((answer.len() - head - 4) as u64, Ordering::SeqCst);
+        }
+        match fault {
+            Fault::DropAnswer => Ok(()),
+            Fault::FailAnswer => fail(&mut client),
+            Fault::KillAfter => self.kill(),
+            Fault::CutAnswer => {
+                client.write_all(&answer[..answer.len() / 2])?;
+                client.shutdown(Shutdown::Both)
+            }
+            Fault::LateAnswer(milliseconds) => {
+                std::thread::sleep(Duration::from_millis(milliseconds));
+                client.write_all(&answer)
+            }
+            _ => client.write_all(&answer),
+        }
+    }
+
+    fn kill(&self) -> io::Result<()> {
+        let victim = loop {
+            match self.victim.load(Ordering::SeqCst) {
+                0 => std::thread::yield_now(),
+                victim => break victim.to_string(),
+            }
+        };
+        let status = std::process::Command::new("kill").args(["-KILL", &victim]).status()?;
+        assert!(status.success());
+        Ok(())
+    }
+}
+
+/// The head of a request, with the empty line; none if the other side only looked.
+fn read_head(client: &mut TcpStream) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
         if client.read(&mut byte)? == 0 {
-            return Ok(());
+            return Ok(None);
         }
         head.push(byte[0]);
     }
-    let text = String::from_utf8_lossy(&head).into_owned();
-    let mut words = text.split_whitespace().map(str::to_owned);
-    let seen = Seen {
-        number: numbers.fetch_add(1, Ordering::SeqCst),
-        method: words.next().unwrap_or_default(),
-        target: words.next().unwrap_or_default(),
-        is_copy: text.to_ascii_lowercase().contains("\r\nx-amz-copy-source:"),
-    };
-    let length = text.lines().find_map(|line| {
+    Ok(Some(String::from_utf8_lossy(&head).into_owned()))
+}
+
+fn content_length(head: &str) -> Option<usize> {
+    head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-    });
-    let mut body = vec![0; length.unwrap_or(0)];
-    client.read_exact(&mut body)?;
-    all.lock().unwrap().push(seen.clone());
-    let fault = decide(&seen);
-    match fault {
-        Fault::DropRequest => return Ok(()),
-        Fault::SlowDown => {
-            let error =
-                "<Error><Code>SlowDown</Code><Message>Reduce your request rate.</Message></Error>";
-            let len = error.len();
-            return write!(
-                client,
-                "HTTP/1.1 503 Slow Down\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n{error}"
-            );
-        }
-        _ => {}
-    }
-    let mut server = TcpStream::connect(("127.0.0.1", server))?;
-    let mut lines = text.trim_end().lines();
-    let mut request = lines.next().unwrap_or_default().to_owned() + "\r\n";
-    for line in lines.filter(|line| !line.to_ascii_lowercase().starts_with("connection:")) {
-        request += line;
-        request += "\r\n";
-    }
-    server.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes())?;
-    server.write_all(&body)?;
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer)?;
-    match fault {
-        Fault::DropAnswer => Ok(()),
-        Fault::CutAnswer => {
-            client.write_all(&answer[..answer.len() / 2])?;
-            client.shutdown(Shutdown::Both)
-        }
-        _ => client.write_all(&answer),
-    }
+        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+    })
+}
+
+fn fail(client: &mut TcpStream) -> io::Result<()> {
+    tell(client, "500 Internal Server Error", "InternalError")
+}
+
+fn tell(client: &mut TcpStream, status: &str, code: &str) -> io::Result<()> {
+    let error = format!("<Error><Code>{code}</Code><Message>By the proxy.</Message></Error>");
+    let len = error.len();
+    write!(client, "HTTP/1.1 {status}\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n{error}")
 }

@@ -43,7 +43,7 @@ impl Server {
 
     /// The object over this port: the server's own, or that of a proxy before it.
     pub fn client(&self, key: &str, port: u16) -> Client {
-        Client::new(ObjectName::new(BUCKET, key).unwrap(), &settings(port)).unwrap()
+        client(key, &settings(port))
     }
 
     fn wait_until_ready(&mut self) {
@@ -89,6 +89,10 @@ impl Drop for Server {
     }
 }
 
+pub fn client(key: &str, settings: &Settings) -> Client {
+    Client::new(ObjectName::new(BUCKET, key).unwrap(), settings).unwrap()
+}
+
 pub fn settings(port: u16) -> Settings {
     Settings {
         endpoint: Some(format!("http://127.0.0.1:{port}")),
@@ -125,7 +129,7 @@ fn seaweedfs(folder: &Path, port: u16) -> Command {
             "-s3",
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
-            "-volume.max=20",
+            "-volume.max=100",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
         ])
