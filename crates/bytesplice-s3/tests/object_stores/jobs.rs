@@ -44,27 +44,34 @@ const PROFILE: Profile =
     Profile { largest_part: 3 * UNIT, preferred_upload: 3 * UNIT, ..Profile::AWS };
 
 /// One put; copied and sent parts; fetched bytes that are joined with new ones; parts in another order.
-pub fn jobs() -> Vec<Job> {
+pub fn jobs() -> impl Iterator<Item = Job> {
     let kept = |range: std::ops::Range<u64>| Piece::Kept {
         offset: range.start,
         len: range.end - range.start,
     };
-    let len = UNIT + UNIT / 10;
+    let len = UNIT + UNIT / 100;
     let shapes = [
         ("put", 1000, vec![kept(0..500), Piece::New { len: 7 }, kept(600..1000)]),
         ("append", len, vec![kept(0..len), Piece::New { len: 9 }]),
         ("join", len, vec![Piece::New { len: 9 }, kept(0..len)]),
         (
             "order",
-            2 * UNIT + UNIT / 10,
-            vec![kept(UNIT..2 * UNIT + UNIT / 10), Piece::New { len: UNIT / 4 }, kept(0..UNIT + 1)],
+            2 * UNIT + UNIT / 100,
+            vec![
+                kept(UNIT..2 * UNIT + UNIT / 100),
+                Piece::New { len: UNIT / 4 },
+                kept(0..UNIT + 1),
+            ],
         ),
     ];
     let job = |(name, len, pieces): (_, u64, Vec<Piece>)| {
-        let (old, added) = (noise(len, 1), noise(5 * UNIT, 2));
+        let new_len = pieces.iter().map(|piece| match piece {
+            Piece::Kept { len, .. } | Piece::New { len } => len,
+        });
+        let (old, added) = (noise(len, 1), noise(new_len.sum(), 2));
         let new = expected(&old, &pieces, &added);
         let others = noise(new.len() as u64, 3);
         Job { name, pieces, old, added, new, others }
     };
-    shapes.into_iter().map(job).collect()
+    shapes.into_iter().map(job)
 }

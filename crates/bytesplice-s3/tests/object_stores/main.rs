@@ -6,6 +6,7 @@ mod kills;
 mod object_file;
 mod proxy;
 mod servers;
+mod traffic;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -301,7 +302,7 @@ fn other_bytes_than_were_sent_are_refused(server: &Server) {
 
 type Scenario = fn(&Server);
 
-const SCENARIOS: [(&str, Scenario); 9] = [
+const SCENARIOS: [(&str, Scenario); 11] = [
     ("edits", edits_give_the_bytes_and_keep_the_attributes),
     ("made once", an_object_is_made_once),
     ("writer in between", a_writer_in_between_wins),
@@ -310,6 +311,8 @@ const SCENARIOS: [(&str, Scenario); 9] = [
     ("flipped bits", other_bytes_than_were_sent_are_refused),
     ("failures", failures_change_nothing_and_leave_nothing),
     ("kills", kills::objects_are_old_or_new_after_kills),
+    ("traffic", traffic::little_is_sent),
+    ("a thousand edits", traffic::a_thousand_edits_are_one_commit),
     ("credentials", wrong_credentials_are_told),
 ];
 

@@ -160,34 +160,6 @@ pub fn objects_are_edited_like_vectors(server: &Server) {
     }
 }
 
-pub fn little_is_sent(server: &Server) {
-    let store = Counting::new(server.client("little", server.port));
-    let old = noise(40 * MIB, 5);
-    let len = old.len() as u64;
-    let least = 5 * MIB;
-    type Edit = fn(&mut ObjectFile, u64);
-    let edits: [(Edit, u64, u64); 6] = [
-        (|object, _| object.insert(0, "x").unwrap(), least - 1, least),
-        (|object, len| object.insert(len / 2, "x").unwrap(), least - 1, least),
-        (|object, len| object.replace(len / 2..len / 2 + 1, "x").unwrap(), least - 1, least),
-        (|object, _| object.append("x").unwrap(), 0, 1),
-        (|object, len| object.remove(len / 2..len / 2 + 1000).unwrap(), 0, 0),
-        (|object, len| object.truncate(len - 1000).unwrap(), 0, 0),
-    ];
-    for (number, (edit, down, up)) in edits.into_iter().enumerate() {
-        make(&store.client, &old);
-        let mut object = opened(&store);
-        edit(&mut object, len);
-        assert_eq!(store.traffic(), (0, 0), "edits fetch nothing");
-        let cost = *object.plan().unwrap().cost();
-        object.commit().unwrap();
-        let traffic = store.traffic();
-        assert_eq!(traffic, (cost.bytes_down, cost.bytes_up), "{number}: as planned");
-        assert!(traffic.0 <= down && traffic.1 <= up, "{number}: {traffic:?}");
-        assert_eq!(contents(&store.client).len() as u64, object.len());
-    }
-}
-
 pub fn objects_are_searched(server: &Server) {
     let store = Counting::new(server.client("searched", server.port));
     let mut model = noise(12 * MIB, 6);
@@ -292,9 +264,8 @@ pub fn two_writers_lose_no_update(server: &Server) {
 }
 
 /// The checks that both kinds of servers go through.
-pub const SCENARIOS: [(&str, Scenario); 6] = [
+pub const SCENARIOS: [(&str, Scenario); 5] = [
     ("edited like vectors", objects_are_edited_like_vectors),
-    ("little is sent", little_is_sent),
     ("searched", objects_are_searched),
     ("made", objects_are_made),
     ("versions", another_version_is_never_read),
