@@ -56,7 +56,7 @@ mod retry;
 mod settings;
 mod store;
 
-pub use client::{Addressing, Client};
+pub use client::{Addressing, Client, Traffic};
 pub use commit::{CommitOptions, ReadNew, commit};
 pub use credentials::Credentials;
 pub use error::{Error, ObjectState, Operation, Result};

@@ -7,6 +7,7 @@ mod attributes;
 mod certificates;
 mod request;
 mod store;
+mod traffic;
 mod xml;
 
 use std::time::Duration;
@@ -21,6 +22,9 @@ use url::Url;
 
 use crate::{Credentials, Error, Head, ObjectName, Operation, Result, Retry, Settings};
 use request::Draft;
+use traffic::Counters;
+
+pub use traffic::Traffic;
 
 /// One object of a store over HTTP or HTTPS. Cheap requests to it share connections; it can be used by many threads.
 ///
@@ -38,6 +42,7 @@ pub struct Client {
     credentials: rusty_s3::Credentials,
     retry: Retry,
     agent: Agent,
+    counters: Counters,
 }
 
 /// How a bucket's name goes into a URL.
@@ -95,7 +100,20 @@ impl Client {
             .max_idle_connections_per_host(64)
             .build()
             .new_agent();
-        Ok(Self { name, bucket, credentials, retry: settings.retry.clone(), agent })
+        Ok(Self {
+            name,
+            bucket,
+            credentials,
+            retry: settings.retry.clone(),
+            agent,
+            counters: Counters::default(),
+        })
+    }
+
+    /// What was asked of the store so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.counters.now()
     }
 
     /// The tags of the object, as a header wants them.

@@ -122,6 +122,7 @@ impl Client {
 
     fn send_once(&self, draft: &Draft<'_>) -> Result<Answer, Failure> {
         let request = self.signed(draft).map_err(|why| Failure::Final(self.bad(draft, why)))?;
+        self.counters.sent(draft);
         let passing = |error: ureq::Error| Failure::lost(error.to_string());
         let response = match draft.method {
             // Not even the length of a body.
@@ -137,6 +138,7 @@ impl Client {
         let body =
             response.body_mut().with_config().limit(draft.answer.saturating_add(1)).read_to_vec();
         let body = body.map_err(passing)?;
+        self.counters.fetched(draft, &body);
         let is_head = draft.method == Method::Head;
         if !is_head && expected.is_some_and(|len| len != body.len() as u64) {
             return Err(Failure::lost("the answer was cut short".to_owned()));
