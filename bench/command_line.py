@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bench/run",
         description="Measures bytesplice and its peers side by side and writes docs/performance.md, "
-        "docs/performance-edits.md and docs/performance-python.md, each if one of its sections was "
+        "docs/performance-edits.md, docs/performance-python.md and others, each if one of its sections was "
         "measured. Builds and installs what it needs; as root it mounts file systems of its own.",
         epilog="\n".join(["sections:", *lines]),
         formatter_class=argparse.RawDescriptionHelpFormatter,

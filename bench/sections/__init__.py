@@ -12,6 +12,7 @@ from bench.sections import (
     front,
     kills,
     lines,
+    objects,
     python_edits,
     python_helpers,
     python_insert,
@@ -57,6 +58,9 @@ REPORTS: dict[str, dict[str, Section]] = {
         "python-edits": python_edits,
         "python-items": python_items,
         "python-transactions": python_transactions,
+    },
+    "performance-objects": {
+        "objects": objects,
     },
     "performance-recipes": {
         "recipes": recipes,

@@ -55,8 +55,9 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             let mut local = SpliceFile::open(path)?;
             apply(&mut local, edits)?;
             // Nobody wants a copy to survive a power cut.
-            let options =
-                FileCommitOptions::new().strategy(Strategy::Direct).durability(Durability::None);
+            let options = FileCommitOptions::new()
+                .strategy(Strategy::Direct)
+                .durability(Durability::Unsynced);
             local.commit_with(options)?;
             drop(local);
             send(&*store, Some(&old), path)
