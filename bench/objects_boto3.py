@@ -1,8 +1,8 @@
 """Objects by boto3, as a script of its own: `objects_boto3.py bucket`, or `whole EDITS FILE`.
 
-The settings are those of the environment. EDITS has a line an edit, ascending: offset, number of removed bytes, inserted
-bytes as text; each in the offsets that the one before left. `whole` fetches the object into FILE, writes the edited
-contents beside it, and sends them; it prints the seconds and the traffic.
+The settings are those of the environment. EDITS has a line an edit, ascending: offset, number of removed bytes,
+inserted bytes as text; each in the offsets that the one before left. `whole` fetches the object into FILE, writes the
+edited contents beside it, and sends them; it prints the seconds and the traffic.
 """
 
 import json

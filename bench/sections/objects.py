@@ -57,12 +57,13 @@ def run(bench: Bench, result: Result) -> None:
     for what, its in rows.items():
         bench.keep(result, what, its)
     result.paragraphs.append(
-        f"The object has {size >> 20} MiB, in SeaweedFS on the loopback, whose data lie on {bench.place_kind}. Every run "
-        "has a server and an object of its own, and the contents are compared afterwards. The store is the slowest part: "
-        "it copies parts by reading and writing them. Over a network the bytes that go up and down weigh more. *By the "
-        "same client*: the requests are those of bytesplice (8 at a time, with the checksums), the file is edited by "
-        "bytesplice without syncs; *by boto3*: `download_file` and `upload_file` as they are, and one pass over the file. "
-        "Times are without the start of the interpreter. Bytes are those of the object, without headers and lists."
+        f"The object has {size >> 20} MiB, in SeaweedFS on the loopback, whose data lie on {bench.place_kind}. Every "
+        "run has a server and an object of its own, and the contents are compared afterwards. The store is the slowest "
+        "part: it copies parts by reading and writing them. Over a network the bytes that go up and down weigh more. "
+        "*By the same client*: the requests are those of bytesplice (8 at a time, with the checksums), the file is "
+        "edited by bytesplice without syncs; *by boto3*: `download_file` and `upload_file` as they are, and one pass "
+        "over the file. Times are without the start of the interpreter. Bytes are those of the object, without headers "
+        "and lists."
     )
     result.tables.append(_table(rows))
     result.charts.append(time_chart("objects", f"{INSERT} of {size >> 20} MiB", rows[INSERT], "seconds"))
