@@ -34,7 +34,8 @@ impl Store for Client {
             len: number("content-length").ok_or_else(|| self.missing(&draft, "Content-Length"))?,
             etag: answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?.to_owned(),
             checksum: answer.header(CHECKSUM).map(str::to_owned),
-            attributes: attributes::attributes(&answer.headers),
+            attributes: attributes::attributes(&answer.headers)
+                .map_err(|name| self.bad(&draft, format!("its header {name} is not UTF-8")))?,
             tags: number("x-amz-tagging-count").unwrap_or(0),
         })
     }
@@ -259,7 +260,9 @@ impl Client {
     fn etag_of(&self, draft: &Draft<'_>, answer: &Answer) -> Result<String, Error> {
         let document = self.document(draft, answer.text())?;
         let etag = xml::text(document.root_element(), "ETag");
-        Ok(etag.ok_or_else(|| self.missing(draft, "ETag"))?.to_owned())
+        let etag = etag.ok_or_else(|| self.missing(draft, "ETag"))?;
+        // As in the headers with which it is compared.
+        Ok(format!("\"{}\"", etag.trim_matches('"')))
     }
 }
 

@@ -72,7 +72,7 @@ fn make(client: &Client, bytes: &[u8]) -> Head {
     let attributes = [
         ("cache-control", "max-age=7"),
         ("content-type", "text/x-test"),
-        ("x-amz-meta-owner", "somebody"),
+        ("x-amz-meta-owner", "some  body \u{e4}"),
     ];
     let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let like = Head { len: 0, etag: String::new(), checksum: None, attributes, tags: 0 };
