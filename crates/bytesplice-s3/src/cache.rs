@@ -92,13 +92,19 @@ impl<F: Fetch> Cache<F> {
 
     /// The bytes of `range` by as many requests as it takes, at once; each has a multiple of whole blocks but for the last.
     fn fetch_all(&self, range: Range<u64>) -> io::Result<Vec<Vec<u8>>> {
-        let part = |start| start..range.end.min(start + MOST);
+        let fetch = &|start| {
+            let part = start..range.end.min(start + MOST);
+            let bytes = self.origin.fetch(part.clone())?;
+            let is_whole = bytes.len() as u64 == part.end - part.start;
+            is_whole.then_some(bytes).ok_or_else(|| {
+                io::Error::new(io::ErrorKind::InvalidData, "not as many bytes as asked for")
+            })
+        };
         let mut starts = range.clone().step_by(MOST as usize);
         let first = starts.next().unwrap_or(range.start);
         std::thread::scope(|scope| {
-            let others: Vec<_> =
-                starts.map(|start| scope.spawn(move || self.origin.fetch(part(start)))).collect();
-            let first = self.origin.fetch(part(first));
+            let others: Vec<_> = starts.map(|start| scope.spawn(move || fetch(start))).collect();
+            let first = fetch(first);
             let others = others.into_iter().map(|other| {
                 other
                     .join()
@@ -240,6 +246,25 @@ mod tests {
         }
         let lens: Vec<u64> = cache.requests().iter().map(|range| range.end - range.start).collect();
         assert_eq!(lens, [BLOCK; 4]);
+    }
+
+    /// A store that gives too little.
+    #[derive(Debug)]
+    struct Short;
+
+    impl Fetch for Short {
+        fn fetch(&self, range: Range<u64>) -> io::Result<Vec<u8>> {
+            Ok(vec![0; (range.end - range.start) as usize / 2])
+        }
+    }
+
+    #[test]
+    fn too_few_bytes_are_an_error() {
+        let cache = Cache::new(Short, 3 * BLOCK);
+        for offset in [0, BLOCK - 1, 3 * BLOCK - 1] {
+            let error = cache.read_exact_at(&mut [0], offset).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        }
     }
 
     #[test]

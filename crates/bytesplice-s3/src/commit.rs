@@ -7,7 +7,9 @@ use bytesplice::{Cancel, Progress};
 
 use crate::client::checksum;
 use crate::completion;
-use crate::{Condition, Error, Head, Origin, Part, Plan, Result, Store, Upload, UploadedPart};
+use crate::{
+    Condition, Error, Head, Operation, Origin, Part, Plan, Result, Store, Upload, UploadedPart,
+};
 
 /// Reads new bytes: fills the buffer from an offset of the new contents. Called by several threads.
 pub type ReadNew<'a> = dyn Fn(u64, &mut [u8]) -> io::Result<()> + Sync + 'a;
@@ -215,6 +217,13 @@ impl Job<'_> {
             if let Origin::Kept(offset) = segment.origin {
                 self.check_cancelled()?;
                 let bytes = self.store.get(offset..offset + segment.len, self.old_etag())?;
+                if bytes.len() as u64 != segment.len {
+                    return Err(Error::BadAnswer {
+                        object: self.store.name().clone(),
+                        operation: Operation::Get,
+                        why: "not as many bytes as asked for".to_owned(),
+                    });
+                }
                 body.extend_from_slice(&bytes);
                 continue;
             }

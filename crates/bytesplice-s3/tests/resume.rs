@@ -40,6 +40,8 @@ enum Lost {
     Unproven,
     /// The next requests, until the upload is aborted.
     Requests,
+    /// The last byte of what is read.
+    LastByte,
     /// The answer, and whether the upload is gone cannot be asked.
     Everything,
 }
@@ -101,7 +103,8 @@ impl Store for Memory {
     fn get(&self, range: Range<u64>, etag: &str) -> Result<Vec<u8>> {
         let state = self.state.lock().unwrap();
         self.check(state.version, etag, Operation::Get)?;
-        Ok(state.bytes[range.start as usize..range.end as usize].to_vec())
+        let lost = usize::from(*self.lost.lock().unwrap() == Lost::LastByte);
+        Ok(state.bytes[range.start as usize..range.end as usize - lost].to_vec())
     }
 
     fn put(&self, _: &[u8], _: Option<&Head>, _: &Condition) -> Result<String> {
@@ -297,6 +300,19 @@ fn a_lost_answer_to_the_last_request_is_found_out() {
         }
         assert_eq!(store.list_uploads().unwrap(), []);
     }
+}
+
+#[test]
+fn too_few_old_bytes_are_an_error() {
+    let store = Memory::new(old());
+    *store.lost.lock().unwrap() = Lost::LastByte;
+    let pieces = [Piece::New { len: 1 }, Piece::Kept { offset: 0, len: 256 }];
+    let plan = Plan::new(pieces, 256, &profile()).unwrap();
+    let head = store.head().unwrap();
+    let read = |_: u64, _: &mut [u8]| Ok(());
+    let error = commit(&store, Some(&head), &plan, &read, &CommitOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::BadAnswer { operation: Operation::Get, .. }), "{error}");
+    assert_eq!(store.state.lock().unwrap().bytes, old());
 }
 
 #[test]

@@ -123,7 +123,6 @@ impl Client {
     fn send_once(&self, draft: &Draft<'_>) -> Result<Answer, Failure> {
         let request = self.signed(draft).map_err(|why| Failure::Final(self.bad(draft, why)))?;
         self.counters.sent(draft);
-        let passing = |error: ureq::Error| Failure::lost(error.to_string());
         let response = match draft.method {
             // Not even the length of a body.
             Method::Get | Method::Head | Method::Delete => self.agent.run(request.map(|_| ())),
@@ -137,7 +136,7 @@ impl Client {
         let expected = response.body().content_length();
         let body =
             response.body_mut().with_config().limit(draft.answer.saturating_add(1)).read_to_vec();
-        let body = body.map_err(passing)?;
+        let body = body.map_err(|error| Failure::lost(error.to_string()))?;
         self.counters.fetched(draft, &body);
         let is_head = draft.method == Method::Head;
         if !is_head && expected.is_some_and(|len| len != body.len() as u64) {
