@@ -179,7 +179,7 @@ def _set_targets(rows: dict[str, list[Row]], result: Result) -> None:
             text = f"{what}: time by that of the same client with the whole object"
             result.targets.append(Target(text, 1.0, ours.median("seconds") / base.median("seconds")))
             continue
-        limit = 0 if what.startswith("remove") else 1 if what.startswith("append") else PART + 1
-        result.targets.append(Target(f"{what}: bytes up", limit, ours.median("bytes_up"), "bytes"))
-        limit = 0 if what.startswith(("remove", "append")) else PART
-        result.targets.append(Target(f"{what}: bytes down", limit, ours.median("bytes_down"), "bytes"))
+        up = 0 if what.startswith("remove") else 1 if what.startswith("append") else PART + 1
+        down = 0 if what.startswith(("remove", "append")) else PART
+        for text, limit, key in (("sent", up, "bytes_up"), ("fetched", down, "bytes_down")):
+            result.targets.append(Target(f"{what}: {text}", limit / PART, ours.median(key) / PART, "parts of 5 MiB"))

@@ -7,6 +7,7 @@ use bytesplice::{Cancel, Progress};
 
 use crate::client::checksum;
 use crate::completion;
+use crate::plan::Fetch;
 use crate::{
     Condition, Error, Head, Operation, Origin, Part, Plan, Result, Store, Upload, UploadedPart,
 };
@@ -213,18 +214,20 @@ impl Job<'_> {
     /// The bytes `range` of the new contents.
     fn body(&self, range: Range<u64>) -> Result<Vec<u8>> {
         let mut body = Vec::new();
+        let mut fetches = self.plan.fetches(range.clone()).into_iter();
+        // What the last request fetched, from where on, and how many segments of that are still to come.
+        let (mut fetched, mut start, mut left) = (Vec::new(), 0, 0);
         for segment in self.plan.segments(range) {
             if let Origin::Kept(offset) = segment.origin {
-                self.check_cancelled()?;
-                let bytes = self.store.get(offset..offset + segment.len, self.old_etag())?;
-                if bytes.len() as u64 != segment.len {
-                    return Err(Error::BadAnswer {
-                        object: self.store.name().clone(),
-                        operation: Operation::Get,
-                        why: "not as many bytes as asked for".to_owned(),
-                    });
+                if left == 0 {
+                    let alone = Fetch { range: offset..offset + segment.len, segments: 1 };
+                    let fetch = fetches.next().unwrap_or(alone);
+                    (start, left) = (fetch.range.start, fetch.segments);
+                    fetched = self.fetch(fetch.range)?;
                 }
-                body.extend_from_slice(&bytes);
+                left -= 1;
+                let begin = (offset - start) as usize;
+                body.extend_from_slice(&fetched[begin..begin + segment.len as usize]);
                 continue;
             }
             let begin = body.len();
@@ -237,6 +240,20 @@ impl Job<'_> {
             })?;
         }
         Ok(body)
+    }
+
+    /// The bytes `range` of the old object, all of them.
+    fn fetch(&self, range: Range<u64>) -> Result<Vec<u8>> {
+        self.check_cancelled()?;
+        let bytes = self.store.get(range.clone(), self.old_etag())?;
+        if bytes.len() as u64 == range.end - range.start {
+            return Ok(bytes);
+        }
+        Err(Error::BadAnswer {
+            object: self.store.name().clone(),
+            operation: Operation::Get,
+            why: "not as many bytes as asked for".to_owned(),
+        })
     }
 
     /// Nothing is kept of an object that is absent.

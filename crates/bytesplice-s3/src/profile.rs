@@ -14,6 +14,8 @@ pub struct Profile {
     /// A part that is sent is no longer, as long as the number of parts allows: it is held in memory, and sent again
     /// when the connection breaks. Between three times the smallest part and the largest.
     pub preferred_upload: u64,
+    /// Bytes between two kept ranges that are fetched along, in place of another request.
+    pub fetched_along: u64,
     /// Most parts of an upload.
     pub most_parts: u64,
     /// Longest object.
@@ -44,6 +46,8 @@ impl Profile {
         smallest_part: 5 << 20,
         largest_part: 5 << 30,
         preferred_upload: 64 << 20,
+        // A request takes as long as the transfer of some 100 KiB.
+        fetched_along: 64 << 10,
         most_parts: 10_000,
         largest_object: 10_000 * (5 << 30),
         equal_parts: false,

@@ -1,6 +1,6 @@
 //! Plans against a model: the parts give the contents, keep the store's rules, and are the best there are.
 
-use bytesplice_s3::{Origin, Piece, Plan, PlanError, Profile};
+use bytesplice_s3::{Origin, Part, Piece, Plan, PlanError, Profile};
 use proptest::prelude::*;
 
 const TIB: u64 = 1 << 40;
@@ -12,6 +12,7 @@ fn tiny(smallest: u64, largest: u64) -> Profile {
         smallest_part: smallest,
         largest_part: largest,
         preferred_upload: largest,
+        fetched_along: 0,
         ..Profile::AWS
     }
 }
@@ -140,7 +141,14 @@ fn check_best(pieces: Vec<Piece>, old_len: u64, profile: &Profile) {
     // A cut between two sent parts may part a run that is fetched.
     let cuts = plan.parts().windows(2);
     let cuts = cuts.filter(|pair| pair.iter().all(|part| part.origin == Origin::New)).count();
-    let found = cost.requests.total() - 2;
+    let unjoined = |part: &Part| {
+        let segments = plan.segments(part.offset..part.end());
+        segments.filter(|segment| segment.origin != Origin::New).count() as u64
+    };
+    let sent = plan.parts().iter().filter(|part| part.origin == Origin::New);
+    let gets: u64 = sent.map(unjoined).sum();
+    assert!(cost.requests.gets <= gets);
+    let found = plan.parts().len() as u64 + gets;
     assert!((requests..=requests + cuts as u64).contains(&found), "{found}: {:?}", plan.parts());
 }
 

@@ -1,5 +1,6 @@
+use super::fetches::fetches;
 use super::{Origin, Part, Runs};
-use crate::Prices;
+use crate::Profile;
 
 /// What a plan costs. Bytes are counted once, whatever has to be sent again.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,7 +49,8 @@ impl Requests {
 }
 
 impl Cost {
-    pub(super) fn new(runs: &Runs, parts: &[Part], single_put: bool, prices: &Prices) -> Self {
+    pub(super) fn new(runs: &Runs, parts: &[Part], single_put: bool, profile: &Profile) -> Self {
+        let prices = &profile.prices;
         let mut requests = Requests::default();
         let (mut bytes_up, mut bytes_down, mut bytes_copied) = (0, 0, 0);
         for part in parts {
@@ -59,11 +61,9 @@ impl Cost {
             }
             requests.uploads += 1;
             bytes_up += part.len;
-            for segment in runs.within(part.offset..part.end()) {
-                if segment.origin != Origin::New {
-                    requests.gets += 1;
-                    bytes_down += segment.len;
-                }
+            for fetch in fetches(runs.within(part.offset..part.end()), profile.fetched_along) {
+                requests.gets += 1;
+                bytes_down += fetch.range.end - fetch.range.start;
             }
         }
         if single_put {

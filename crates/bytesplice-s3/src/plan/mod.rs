@@ -3,6 +3,7 @@
 mod cost;
 mod cuts;
 mod equal;
+mod fetches;
 mod runs;
 
 pub use cost::{Cost, Requests};
@@ -10,6 +11,8 @@ pub use cost::{Cost, Requests};
 use std::ops::Range;
 
 use crate::{Error, ObjectName, Profile};
+pub(crate) use fetches::Fetch;
+use fetches::fetches;
 use runs::Runs;
 
 /// A piece of the new contents, in their order.
@@ -126,6 +129,7 @@ pub struct Plan {
     runs: Runs,
     parts: Vec<Part>,
     single_put: bool,
+    fetched_along: u64,
     cost: Cost,
 }
 
@@ -133,8 +137,9 @@ impl Plan {
     /// Plans the way from an object of `old_len` bytes to `pieces`.
     ///
     /// The fewest bytes go through the client (those fetched, to be joined with new ones, and those sent), and with that
-    /// the fewest requests (but for one at a cut between two sent parts); `plan/cuts.rs` says how. Contents shorter than a part, or of which nothing is worth copying,
-    /// are sent by one put. Where that takes more parts than the store has, the shortest kept ranges are sent as well,
+    /// the fewest requests (but for one at a cut between two sent parts); `plan/cuts.rs` says how. Ranges that are fetched
+    /// for one part and lie near each other are then fetched together, with what is between them
+    /// ([`Profile::fetched_along`]). Contents shorter than a part, or of which nothing is worth copying, are sent by one put. Where that takes more parts than the store has, the shortest kept ranges are sent as well,
     /// which is near the optimum and no more. Stores with equal parts: the best of some lengths.
     ///
     /// O(pieces) in time, as long as the parts suffice, O(pieces · log pieces) otherwise.
@@ -164,8 +169,9 @@ impl Plan {
         let single_put = parts.is_none();
         let parts =
             parts.unwrap_or_else(|| vec![Part { offset: 0, len: runs.len(), origin: Origin::New }]);
-        let cost = Cost::new(&runs, &parts, single_put, &profile.prices);
-        Ok(Self { runs, parts, single_put, cost })
+        let cost = Cost::new(&runs, &parts, single_put, profile);
+        let fetched_along = profile.fetched_along;
+        Ok(Self { runs, parts, single_put, fetched_along, cost })
     }
 
     /// Length of the new contents in bytes.
@@ -195,6 +201,11 @@ impl Plan {
     /// Where the bytes of `range` of the new contents come from, in order. O(log pieces) and O(1) a segment.
     pub fn segments(&self, range: Range<u64>) -> impl Iterator<Item = Segment> + '_ {
         self.runs.within(range)
+    }
+
+    /// The requests that fetch what is kept of `range` of the new contents.
+    pub(crate) fn fetches(&self, range: Range<u64>) -> Vec<Fetch> {
+        fetches(self.segments(range), self.fetched_along)
     }
 
     /// What it costs.
