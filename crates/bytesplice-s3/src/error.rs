@@ -147,9 +147,10 @@ pub enum Error {
         /// The object.
         object: ObjectName,
     },
-    /// The last request was sent, and its answer did not arrive.
+    /// The last request was sent, its answer did not arrive, and the object did not tell. Others may have written over it.
     #[error(
-        "{object}: whether it has the new contents is not known ({source}): look at it; if it has its old ETag, commit again or abort the upload {upload:?}"
+        "{object}: whether it has the new contents, or had them before others wrote it, is not known ({source}): look at it before the edits are repeated{}",
+        upload_left(upload)
     )]
     Unknown {
         /// The object.
@@ -261,13 +262,18 @@ impl fmt::Display for Answer<'_> {
     }
 }
 
+fn upload_left(upload: &str) -> String {
+    let or_abort = format!("; if it has its old ETag, commit again or abort the upload {upload}");
+    if upload.is_empty() { String::new() } else { or_abort }
+}
+
 /// What to do about some answers.
 fn advice(status: u16, code: &str) -> &'static str {
     match code {
         "" if status == 403 => {
             ": check the credentials and the region, and whether they may read the object"
         }
-        "" if status == 400 || status == 301 => {
+        "" if status == 400 || (301..=308).contains(&status) => {
             ": the bucket may be in another region, set AWS_REGION"
         }
         "AccessDenied" => {

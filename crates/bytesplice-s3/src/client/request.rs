@@ -191,11 +191,7 @@ impl Client {
         answer: &Answer,
         told: Option<(String, String)>,
     ) -> Failure {
-        let (mut code, message) = told.unwrap_or_default();
-        // An answer to HEAD has no body that could tell.
-        if code.is_empty() && matches!(answer.status, 301 | 302 | 307 | 308) {
-            code = "PermanentRedirect".to_owned();
-        }
+        let (code, message) = told.unwrap_or_default();
         let (object, operation) = (self.name.clone(), draft.operation);
         let status = answer.status;
         let undone = matches!(
