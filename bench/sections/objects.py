@@ -59,7 +59,8 @@ def run(bench: Bench, result: Result) -> None:
     result.paragraphs.append(
         f"The object has {size >> 20} MiB, in SeaweedFS on the loopback, whose data lie on {bench.place_kind}. Every "
         "run has a server and an object of its own, and the contents are compared afterwards. The store is the slowest "
-        "part: it copies parts by reading and writing them. Over a network the bytes that go up and down weigh more. "
+        "part: it copies parts by reading and writing them, and bytesplice asks for as few as there can be, which it "
+        "carries out one by one. Over a network the bytes that go up and down weigh more. "
         "*By the same client*: the requests are those of bytesplice (8 at a time, with the checksums), the file is "
         "edited by bytesplice without syncs; *by boto3*: `download_file` and `upload_file` as they are, and one pass "
         "over the file. Times are without the start of the interpreter. Bytes are those of the object, without headers "
@@ -182,4 +183,5 @@ def _set_targets(rows: dict[str, list[Row]], result: Result) -> None:
         up = 0 if what.startswith("remove") else 1 if what.startswith("append") else PART + 1
         down = 0 if what.startswith(("remove", "append")) else PART
         for text, limit, key in (("sent", up, "bytes_up"), ("fetched", down, "bytes_down")):
-            result.targets.append(Target(f"{what}: {text}", limit / PART, ours.median(key) / PART, "parts of 5 MiB"))
+            unit, divisor = ("KiB", 1024) if limit >= PART else ("bytes", 1)
+            result.targets.append(Target(f"{what}: {text}", limit / divisor, ours.median(key) / divisor, unit))
