@@ -1,5 +1,6 @@
 //! Commits against real servers: bytes are compared with a model, never only statuses or lengths.
 
+mod encrypted;
 mod faults;
 mod jobs;
 mod kills;
@@ -370,7 +371,7 @@ fn other_bytes_than_were_sent_are_refused(server: &Server) {
 
 type Scenario = fn(&Server);
 
-const SCENARIOS: [(&str, Scenario); 13] = [
+const SCENARIOS: [(&str, Scenario); 14] = [
     ("edits", edits_give_the_bytes_and_keep_the_attributes),
     ("keys", keys_of_all_kinds_are_edited),
     ("lengths", lengths_at_the_limits_are_edited),
@@ -384,6 +385,7 @@ const SCENARIOS: [(&str, Scenario); 13] = [
     ("traffic", traffic::little_is_sent),
     ("a thousand edits", traffic::a_thousand_edits_are_one_commit),
     ("credentials", wrong_credentials_are_told),
+    ("encrypted", encrypted::objects_are_edited_over_tls),
 ];
 
 fn run(kind: Kind) {

@@ -61,6 +61,11 @@ impl Seen {
 
 type Decide = dyn Fn(&Seen) -> Fault + Send + Sync;
 
+/// A connection to a client.
+pub trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
 pub struct Proxy {
     pub port: u16,
     shared: Arc<Shared>,
@@ -82,6 +87,15 @@ struct Shared {
 
 impl Proxy {
     pub fn start(server: u16, decide: impl Fn(&Seen) -> Fault + Send + Sync + 'static) -> Self {
+        Self::start_over(server, |client| Box::new(client), decide)
+    }
+
+    /// One that talks to its clients by what `wrap` makes of a connection.
+    pub fn start_over(
+        server: u16,
+        wrap: impl Fn(TcpStream) -> Box<dyn Stream> + Send + Sync + 'static,
+        decide: impl Fn(&Seen) -> Fault + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -95,17 +109,17 @@ impl Proxy {
             up: AtomicU64::new(0),
             down: AtomicU64::new(0),
         });
-        let all = Arc::clone(&shared);
+        let (all, wrap) = (Arc::clone(&shared), Arc::new(wrap));
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 if all.ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let shared = Arc::clone(&all);
+                let (shared, wrap) = (Arc::clone(&all), Arc::clone(&wrap));
                 shared.open.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
                     // A connection that breaks is what this is about.
-                    let _ = client.and_then(|client| shared.pass(client));
+                    let _ = client.and_then(|client| shared.pass(&mut *wrap(client)));
                     shared.open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
@@ -147,8 +161,8 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    fn pass(&self, mut client: TcpStream) -> io::Result<()> {
-        let Some(head) = read_head(&mut client)? else { return Ok(()) };
+    fn pass(&self, client: &mut dyn Stream) -> io::Result<()> {
+        let Some(head) = read_head(client)? else { return Ok(()) };
         let mut words = head.split_whitespace().map(str::to_owned);
         let seen = Seen {
             number: self.numbers.fetch_add(1, Ordering::SeqCst),
@@ -162,8 +176,8 @@ impl Shared {
         let fault = (self.decide)(&seen);
         match fault {
             Fault::DropRequest => return Ok(()),
-            Fault::SlowDown => return tell(&mut client, "503 Slow Down", "SlowDown"),
-            Fault::FailRequest => return fail(&mut client),
+            Fault::SlowDown => return tell(client, "503 Slow Down", "SlowDown"),
+            Fault::FailRequest => return fail(client),
             Fault::KillBefore => return self.kill(),
             Fault::LateRequest(milliseconds) => {
                 std::thread::sleep(Duration::from_millis(milliseconds));
@@ -202,12 +216,9 @@ impl Shared {
         }
         match fault {
             Fault::DropAnswer => Ok(()),
-            Fault::FailAnswer => fail(&mut client),
+            Fault::FailAnswer => fail(client),
             Fault::KillAfter => self.kill(),
-            Fault::CutAnswer => {
-                client.write_all(&answer[..answer.len() / 2])?;
-                client.shutdown(Shutdown::Both)
-            }
+            Fault::CutAnswer => client.write_all(&answer[..answer.len() / 2]),
             Fault::LateAnswer(milliseconds) => {
                 std::thread::sleep(Duration::from_millis(milliseconds));
                 client.write_all(&answer)
@@ -230,7 +241,7 @@ impl Shared {
 }
 
 /// The head of a request, with the empty line; none if the other side only looked.
-fn read_head(client: &mut TcpStream) -> io::Result<Option<String>> {
+fn read_head(client: &mut dyn Stream) -> io::Result<Option<String>> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -249,11 +260,11 @@ fn content_length(head: &str) -> Option<usize> {
     })
 }
 
-fn fail(client: &mut TcpStream) -> io::Result<()> {
+fn fail(client: &mut dyn Stream) -> io::Result<()> {
     tell(client, "500 Internal Server Error", "InternalError")
 }
 
-fn tell(client: &mut TcpStream, status: &str, code: &str) -> io::Result<()> {
+fn tell(client: &mut dyn Stream, status: &str, code: &str) -> io::Result<()> {
     let error = format!("<Error><Code>{code}</Code><Message>By the proxy.</Message></Error>");
     let len = error.len();
     write!(client, "HTTP/1.1 {status}\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n{error}")
