@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytesplice_s3::{Head, ObjectState, Result, Store, recover};
 
-use crate::jobs::{Job, jobs};
+use crate::jobs::{Job, jobs, usual};
 use crate::proxy::{Fault, Proxy, Seen};
 use crate::servers::{Kind, Server, client, settings};
 use crate::{contents, environment, in_order, make, nothing_is_left, numbers};
@@ -46,11 +46,10 @@ struct Counts {
 }
 
 pub fn objects_are_old_or_new_after_faults(server: &Server) {
-    // s3s-fs 0.14 takes five times as long over it.
-    let usual = if server.kind == Kind::SeaweedFs { 500 } else { 1 };
+    let (most_jobs, usual) = usual(server.kind, 500);
     let wanted = environment("BYTESPLICE_FAULTS", usual) as usize;
     let seed = environment("BYTESPLICE_SEED", 1);
-    let jobs: Vec<Job> = jobs().collect();
+    let jobs: Vec<Job> = jobs().take(most_jobs).collect();
     let trials = trials(&requests(server, &jobs), wanted, seed);
     let (next, counts) = (AtomicUsize::new(0), Counts::default());
     // Few at a time: each holds an object or two.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytesplice_s3::{CommitOptions, Origin, Store, recover};
 
-use crate::jobs::{Job, jobs};
+use crate::jobs::{Job, jobs, usual};
 use crate::proxy::{Fault, Proxy};
 use crate::servers::{Kind, Server, client, settings};
 use crate::{contents, environment, in_order, make};
@@ -20,12 +20,12 @@ struct Counts {
 }
 
 pub fn objects_are_old_or_new_after_kills(server: &Server) {
-    let usual = if server.kind == Kind::SeaweedFs { 100 } else { 1 };
+    let (most_jobs, usual) = usual(server.kind, 100);
     let wanted = environment("BYTESPLICE_KILLS", usual);
     let mut counts = Counts::default();
     // In order, then by several threads, in whatever order it comes.
     for threads in [1, 4].into_iter().chain(std::iter::repeat(4)) {
-        for job in jobs() {
+        for job in jobs().take(most_jobs) {
             for moment in [Fault::KillBefore, Fault::KillDuring, Fault::KillAfter] {
                 for at in 0.. {
                     let is_enough = threads > 1 && counts.kills >= wanted;
