@@ -55,6 +55,7 @@ from bytesplice._bytesplice import (
 )
 from bytesplice._errors import (
     AccessError,
+    AddressError,
     BusyError,
     ChangedError,
     ClosedError,
@@ -69,8 +70,10 @@ from bytesplice._errors import (
     RangeError,
     RecoveryError,
     ScriptError,
+    StoreError,
     StrategyError,
     UnexpectedError,
+    UnreachableError,
 )
 from bytesplice.fileobj import delete_bytes, insert_bytes, move_bytes, resize_bytes
 
@@ -118,6 +121,7 @@ __all__ = [
     "PROT_READ",
     "PROT_WRITE",
     "AccessError",
+    "AddressError",
     "BusyError",
     "ChangedError",
     "ClosedError",
@@ -136,8 +140,10 @@ __all__ = [
     "Regex",
     "ScriptError",
     "SpliceFile",
+    "StoreError",
     "StrategyError",
     "UnexpectedError",
+    "UnreachableError",
     "View",
     "abort",
     "apply",

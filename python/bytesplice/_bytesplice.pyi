@@ -1,3 +1,4 @@
+import datetime
 import io
 import re
 import sys
@@ -36,12 +37,28 @@ class _StrategyCost(TypedDict):
     steps: NotRequired[int]
     estimated_seconds: NotRequired[float]
 
+class _Requests(TypedDict):
+    puts: int
+    creates: int
+    gets: int
+    uploads: int
+    copies: int
+    completes: int
+    total: int
+
+class _Part(TypedDict):
+    range: tuple[int, int]
+    copied_from: NotRequired[int]
+    bytes_fetched: NotRequired[int]
+
+# Nothing tells the type of a plan of a file from that of an object: the keys of files are said to
+# be there always. Of them, a plan of an object has the lengths only.
 class _Plan(TypedDict):
+    old_length: int
+    new_length: int
     strategy: str
     reason: str
     costs: list[_StrategyCost]
-    old_length: int
-    new_length: int
     bytes_staying: int
     bytes_moved: int
     bytes_new: int
@@ -52,6 +69,14 @@ class _Plan(TypedDict):
     extra_disk: int
     keeps_inode: bool
     steps: int
+    # Of objects.
+    single_put: NotRequired[bool]
+    bytes_up: NotRequired[int]
+    bytes_down: NotRequired[int]
+    bytes_copied: NotRequired[int]
+    requests: NotRequired[_Requests]
+    price: NotRequired[float]
+    parts: NotRequired[list[_Part]]
 
 ACCESS_DEFAULT: Final[int]
 ACCESS_READ: Final[int]
@@ -95,7 +120,8 @@ _Recovery = Literal["clean", "rolled-back", "completed"]
 def abort(path: _Path, /) -> _Recovery:
     """Take back a commit that was cut short, so that the file holds the old contents again.
 
-    RecoveryError says that it is past its commit point and can only be finished.
+    RecoveryError says that it is past its commit point and can only be finished. An object has
+    nothing to take back: ValueError.
     """
 
 @disjoint_base
@@ -312,6 +338,11 @@ class _Journal(TypedDict):
     steps: NotRequired[int]
     detail: NotRequired[str]
 
+class _Upload(TypedDict):
+    id: str
+    initiated: datetime.datetime
+
+# As for _Plan: of the keys of files, the status of an object has the path and the length only.
 class _Status(TypedDict):
     path: str
     length: int
@@ -321,6 +352,14 @@ class _Status(TypedDict):
     read_only: bool
     being_written: bool
     needs_recovery: bool
+    # Of objects.
+    etag: NotRequired[str]
+    attributes: NotRequired[dict[str, str]]
+    tags: NotRequired[int]
+    endpoint: NotRequired[str | None]
+    uploads: NotRequired[list[_Upload] | None]
+
+_Store = Literal["aws", "compatible", "equal-parts"]
 
 def open(
     path: _Path,
@@ -331,8 +370,11 @@ def open(
     memory_limit: _Limit = None,
     history_limit: _Limit = None,
     temporary_directory: _Path | None = None,
+    endpoint: str | None = None,
+    store: _Store | None = None,
+    fetched_history: _Limit = None,
 ) -> SpliceFile:
-    """Open a file to be spliced.
+    """Open a file, or an object s3://BUCKET/KEY, to be spliced.
 
     read_only takes a lock that readers share; edits can then be made and read, not committed.
     create makes an empty file, at once, where there is none. lock says what to do when another
@@ -340,25 +382,52 @@ def open(
     commit runs. Up to memory_limit added bytes (16 MiB) are kept in memory, and history_limit bytes
     (64 MiB) of undo steps; what is over goes to a file without a name in temporary_directory. A
     commit that was cut short is finished or taken back first.
+
+    Objects are not locked, and with create the commit makes them. endpoint is the address of their
+    store, without it that of AWS_ENDPOINT_URL, or Amazon S3; store says what it allows, without it
+    told by its address. A commit fetches up to fetched_history bytes (none) that it removes, so
+    that undo can bring them back after it. Credentials are those of the AWS command line.
     """
 
 def _run(arguments: list[str]) -> int: ...
 def _open_descriptor(fileno: int, /) -> SpliceFile: ...
+@overload
 def recover(path: _Path, /, *, force: bool = False) -> _Recovery:
     """Finish or take back a commit that was cut short. Opening the file does the same.
 
     force obeys a journal that was written for another inode, if its checksums fit: for restored
     copies of a file and its journal.
+
+    Of an object: abort the uploads that were begun older_than seconds ago (a day), and return a
+    list of them. A commit that was cut short leaves one, whose parts are charged; others' uploads
+    of the same object are among them.
     """
 
-def status(path: _Path, /) -> _Status:
-    """Look at a file without changing it."""
+@overload
+def recover(path: _Path, /, *, older_than: float, endpoint: str | None = None) -> list[_Upload]: ...
+@overload
+def recover(path: _Path, /, *, older_than: float | None = None, endpoint: str) -> list[_Upload]: ...
+def status(path: _Path, /, *, endpoint: str | None = None) -> _Status:
+    """Look at a file or an object without changing it.
 
-def diff(old: _Path, new: _Path, out: _Path | _Writable, *, checks: _Checks = "checksum") -> None:
-    """Write the script that turns the file at old into the one at new to a path or file object.
+    Of an object: its length, its ETag, its attributes, and the uploads that are to change it, None
+    if the store does not tell. endpoint is that of open.
+    """
+
+def diff(
+    old: _Path,
+    new: _Path,
+    out: _Path | _Writable,
+    *,
+    checks: _Checks = "checksum",
+    endpoint: str | None = None,
+    store: _Store | None = None,
+) -> None:
+    """Write the script that turns what is at old into what is at new to a path or file object.
 
     checks says what it holds of the bytes that it removes, to be compared when it is applied:
-    nothing, their checksums, or the whole of them, which makes it invertible.
+    nothing, their checksums, or the whole of them, which makes it invertible. Both may be files or
+    objects, for which endpoint and store are those of open.
     """
 
 def apply(
@@ -368,11 +437,14 @@ def apply(
     progress: _Progress | None = None,
     strategy: _AnyStrategy = "auto",
     durable: bool = True,
+    endpoint: str | None = None,
+    store: _Store | None = None,
 ) -> int:
     """Make all edits of a script and commit them; return how many there were. All or none.
 
     script is a path, the bytes of a script, or a binary file object. The other arguments are those
-    of SpliceFile.commit. UnexpectedError says that the file has not the bytes the script removes.
+    of SpliceFile.commit and open. UnexpectedError says that the file has not the bytes the script
+    removes.
     """
 
 def fill(byte: SupportsIndex | Buffer, count: _Offset, /) -> Content:
@@ -388,6 +460,7 @@ def file_range(path: _Path, start: _Limit = None, stop: _Limit = None, /) -> Con
     """The bytes start..stop of another file.
 
     They are not read before the commit, which raises ChangedError if that file changed meanwhile.
+    An object is a ValueError: open(address, read_only=True).reader() streams one.
     """
 
 @final
@@ -466,7 +539,7 @@ class View:
 
 @final
 class SpliceFile:
-    """A file whose bytes can be spliced: from open.
+    """A file or an object whose bytes can be spliced: from open.
 
     Nothing reaches the file before commit, which makes all edits in one crash-safe pass. A with
     block commits at its end, and discards the edits if an exception leaves it.
@@ -479,7 +552,7 @@ class SpliceFile:
 
     @property
     def path(self) -> str:
-        """The path of the file, without symlinks."""
+        """The path of the file, without symlinks, or the address of the object."""
     @property
     def is_modified(self) -> bool:
         """Whether there is something to commit."""
@@ -631,7 +704,11 @@ class SpliceFile:
     ) -> None:
         """Write the edits since the last commit as a script; with undo, one that undoes them."""
     def plan(self, *, strategy: _AnyStrategy = "auto", durable: bool = True) -> _Plan:
-        """Return what commit would do, and what every strategy would cost. Nothing is written."""
+        """Return what commit would do, and what every strategy would cost. Nothing is written.
+
+        Of an object: what is sent, fetched and copied by the store, by how many requests, for about
+        how many US dollars, and the parts of the upload.
+        """
     def commit(
         self,
         *,
@@ -646,6 +723,9 @@ class SpliceFile:
         bytes done and the bytes to do. An exception that it raises, or Ctrl-C, stops the commit as
         long as the file can keep the old contents; the edits are still there then. Later the commit
         is finished first.
+
+        An object is swapped whole by its store, unless others wrote it since: ChangedError. It has
+        neither strategies nor durable=False: ValueError.
         """
     def discard(self) -> None:
         """Drop all edits since the last commit, and the history and the snapshots with them."""

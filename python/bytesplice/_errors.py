@@ -6,9 +6,12 @@ from typing import Literal
 class Error(Exception):
     """What bytesplice raises. Unless it says otherwise the file is unchanged."""
 
-    file_state: Literal["unchanged", "recoverable", "committed", "damaged"] = "unchanged"
+    file_state: Literal["unchanged", "recoverable", "committed", "damaged", "old-or-new"] = (
+        "unchanged"
+    )
     """What the file holds now: its old contents; a commit that the next open finishes; the new
-    contents; or, after a commit without a journal, neither old nor new."""
+    contents; after a commit without a journal, neither old nor new; or, of an object whose store
+    did not answer the last request, the old or the new contents, each of them whole."""
 
 
 class FileError(Error, OSError):
@@ -16,11 +19,11 @@ class FileError(Error, OSError):
 
 
 class MissingError(FileError, FileNotFoundError):
-    """Nothing is at this path."""
+    """Nothing is at this path, or there is no such object or bucket."""
 
 
 class AccessError(FileError, PermissionError):
-    """The file, or its directory, may not be read or written."""
+    """The file, its directory or the object may not be accessed; or no credentials are there."""
 
 
 class LockedError(FileError, BlockingIOError):
@@ -28,19 +31,35 @@ class LockedError(FileError, BlockingIOError):
 
 
 class ChangedError(FileError):
-    """The file was changed by others since it was opened, so that the edits were not committed."""
+    """Others changed the file or object since it was opened, so that no edit was committed."""
 
 
 class RecoveryError(FileError):
-    """An earlier commit of the file was cut short and cannot be finished from here."""
+    """
+    An earlier commit of the file was cut short and cannot be finished from here.
+
+    Of an object: whether its commit was carried out is not known, or its upload is left over.
+    """
 
 
 class NoSpaceError(FileError):
-    """The disk is full, or the file would pass a limit of its size."""
+    """The disk is full, or the file or object would pass a limit of its size."""
 
 
 class StrategyError(FileError):
     """The strategy that was asked for cannot be had for this file."""
+
+
+class StoreError(FileError):
+    """The store of an object refused a request, or its answer makes no sense."""
+
+
+class UnreachableError(StoreError, ConnectionError):
+    """The store of an object could not be reached, or was too busy, as often as it was tried."""
+
+
+class AddressError(Error, ValueError):
+    """An address of an object, or of a store, that cannot be one."""
 
 
 class RangeError(Error, IndexError):

@@ -1,10 +1,14 @@
 //! Commits that Python can watch and interrupt.
 
+use std::panic;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytesplice::{
     Cancel, CommitOptions, Durability, Error, Progress, SpliceFile, Strategy, UnknownStrategy,
 };
+use bytesplice_s3::{Error as ObjectError, ObjectFile, ObjectName};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
@@ -66,6 +70,21 @@ impl How {
         Ok(Self { strategy: any_strategy(name)?, durability: durability(durable), progress })
     }
 
+    /// Fails for an object unless it says nothing but what holds for every object.
+    ///
+    /// # Errors
+    /// `ValueError`.
+    pub(crate) fn check_object(&self) -> PyResult<()> {
+        let why = if self.strategy != Strategy::Auto {
+            "objects have no strategies: their store puts them together and swaps them whole; leave strategy out"
+        } else if self.durability != Durability::Synced {
+            "objects have no durable=False: what a store has taken is durable; leave durable out"
+        } else {
+            return Ok(());
+        };
+        Err(PyValueError::new_err(why))
+    }
+
     /// What a plan is made for.
     pub(crate) fn options<'a>(&self) -> CommitOptions<'a> {
         CommitOptions::new().strategy(self.strategy).durability(self.durability)
@@ -106,6 +125,71 @@ pub(crate) fn commit(py: Python<'_>, file: &mut SpliceFile, how: How) -> PyResul
     })
 }
 
+/// Commits an object in the same way. Its parts are made by several threads, while this one asks Python.
+///
+/// # Errors
+/// What was raised, or that the commit failed.
+pub(crate) fn commit_object(py: Python<'_>, object: &mut ObjectFile, how: How) -> PyResult<()> {
+    how.check_object()?;
+    let swaps = object.is_modified() || object.head().is_none();
+    let mut latest = Progress { bytes_done: 0, bytes_total: object.len() };
+    watched(py, how.progress, None, |report, cancel| {
+        let (sender, receiver) = mpsc::channel();
+        let committed = thread::scope(|scope| {
+            let commit = scope.spawn(move || {
+                // Nobody listens only after this has ended.
+                let progress = |progress| sender.send(progress).unwrap_or_default();
+                object.commit_with(&bytesplice_s3::CommitOptions {
+                    progress: Some(&progress),
+                    cancel: Some(cancel),
+                    ..bytesplice_s3::CommitOptions::default()
+                })
+            });
+            loop {
+                match receiver.recv_timeout(INTERVAL) {
+                    Ok(now) if now.bytes_done < latest.bytes_done => {}
+                    Ok(now) => latest = now,
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+                report(latest);
+            }
+            outcome(commit.join())
+        });
+        // One that was sent whole has no parts to tell of.
+        if committed.is_ok() && swaps && latest.bytes_done < latest.bytes_total {
+            report(Progress { bytes_done: latest.bytes_total, ..latest });
+        }
+        committed
+    })
+}
+
+/// Asks a store, on a thread of its own: Ctrl-C does not wait for the answer.
+///
+/// # Errors
+/// What a signal's handler raised, or what the store says.
+pub(crate) fn ask_store<T: Send + 'static>(
+    py: Python<'_>,
+    object: ObjectName,
+    ask: impl FnOnce() -> Result<T, ObjectError> + Send + 'static,
+) -> PyResult<T> {
+    watched(py, None, Some(Instant::now()), |report, cancel| {
+        let (sender, receiver) = mpsc::channel::<()>();
+        let asking = thread::spawn(move || {
+            let answer = ask();
+            drop(sender);
+            answer
+        });
+        while receiver.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Disconnected) {
+            report(Progress { bytes_done: 0, bytes_total: 1 });
+            if cancel.is_requested() {
+                return Err(ObjectError::Cancelled { object });
+            }
+        }
+        outcome(asking.join())
+    })
+}
+
 /// Searches in the same way: Ctrl-C, or what the callback raises, stops the search.
 ///
 /// # Errors
@@ -120,24 +204,35 @@ pub(crate) fn search<T: Send>(
     watched(py, progress, asked, search)
 }
 
-fn watched<T: Send>(
+fn watched<T: Send, E: Into<ObjectError> + Send>(
     py: Python<'_>,
     callback: Option<Py<PyAny>>,
     asked: Option<Instant>,
-    work: impl FnOnce(&mut dyn FnMut(Progress), &Cancel) -> Result<T, Error> + Send,
+    work: impl FnOnce(&mut dyn FnMut(Progress), &Cancel) -> Result<T, E> + Send,
 ) -> PyResult<T> {
     let cancel = Cancel::new();
     let mut watcher = Watcher { callback, cancel: &cancel, asked, raised: None };
     let outcome = py.detach(|| work(&mut |progress| watcher.report(progress), &cancel));
-    match (outcome, watcher.raised) {
+    match (outcome.map_err(E::into), watcher.raised) {
         (Ok(value), None) => Ok(value),
-        (Ok(_) | Err(Error::Cancelled { .. }), Some(raised)) => Err(raised),
+        (
+            Ok(_)
+            | Err(ObjectError::Cancelled { .. } | ObjectError::Edits(Error::Cancelled { .. })),
+            Some(raised),
+        ) => Err(raised),
         (Err(error), raised) => {
             let error = to_python(error);
-            error.set_cause(py, raised);
+            if raised.is_some() {
+                error.set_cause(py, raised);
+            }
             Err(error)
         }
     }
+}
+
+/// What a thread came to; a panic goes on here.
+fn outcome<T>(joined: thread::Result<T>) -> T {
+    joined.unwrap_or_else(|panicked| panic::resume_unwind(panicked))
 }
 
 struct Watcher<'a> {
@@ -156,7 +251,8 @@ impl Watcher<'_> {
             return;
         }
         self.asked = Some(Instant::now());
-        let callback = self.callback.as_ref();
+        // There is nothing to tell of nothing, which no share can be taken of.
+        let callback = self.callback.as_ref().filter(|_| bytes_total > 0);
         let answer = Python::try_attach(|py| {
             // Looks at signals in the main thread only, as always in Python.
             py.check_signals()?;

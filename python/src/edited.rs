@@ -1,19 +1,52 @@
-//! A file with its edits, which threads take turns with.
+//! A file or an object with its edits, which threads take turns with.
 
+use std::process;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytesplice::SpliceFile;
+use bytesplice_s3::Opened;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 
 use crate::caller::{Caller, Calling};
 use crate::errors::of_kind;
 
-/// A file and how often it was edited.
+/// A file or an object, and how often it was edited.
 pub(crate) struct Edited {
-    pub(crate) file: SpliceFile,
+    pub(crate) file: Opened,
+    /// Whether it must not be written.
+    pub(crate) read_only: bool,
+    /// The process that may commit: a fork must not write the edits of its parent a second time.
+    process: u32,
     /// Counts the edits, so that iterators see that there were some.
     pub(crate) edits: u64,
+}
+
+impl Edited {
+    /// Whether bytes may have to be fetched: an object's. Then no call is short.
+    pub(crate) fn is_far(&self) -> bool {
+        matches!(self.file, Opened::Object(_))
+    }
+
+    /// Fails in a child of the process that opened the file.
+    ///
+    /// # Errors
+    /// `RuntimeError`.
+    pub(crate) fn check_process(&self) -> PyResult<()> {
+        if self.is_of_this_process() {
+            return Ok(());
+        }
+        let can = if self.is_far() { "read or commit it" } else { "commit" };
+        Err(PyRuntimeError::new_err(format!(
+            "{} was opened by process {}, which was forked since: only that process can {can}; open it again here",
+            self.file.path().display(),
+            self.process
+        )))
+    }
+
+    pub(crate) fn is_of_this_process(&self) -> bool {
+        process::id() == self.process
+    }
 }
 
 /// A file under a lock, which is held while Python code is called back.
@@ -25,8 +58,9 @@ pub(crate) struct SharedFile {
 }
 
 impl SharedFile {
-    pub(crate) fn new(file: SpliceFile) -> Self {
-        Self { edited: Mutex::new(Some(Edited { file, edits: 0 })), caller: Caller::default() }
+    pub(crate) fn new(file: Opened, read_only: bool) -> Self {
+        let edited = Edited { file, read_only, process: process::id(), edits: 0 };
+        Self { edited: Mutex::new(Some(edited)), caller: Caller::default() }
     }
 
     /// Waits for the file without holding up other threads.
@@ -48,14 +82,20 @@ impl SharedFile {
     /// Runs `action` on the file. It must not call back into Python, unless it holds a [`Calling`].
     ///
     /// # Errors
-    /// `ClosedError`; those of `action`; those of [`lock`](Self::lock).
+    /// `ClosedError`; `RuntimeError` for an object of a parent process, whose connections are not ours; those of `action`;
+    /// those of [`lock`](Self::lock).
     pub(crate) fn with<T>(
         &self,
         py: Python<'_>,
         action: impl FnOnce(&mut Edited) -> PyResult<T>,
     ) -> PyResult<T> {
         match &mut *self.lock(py)? {
-            Some(edited) => action(edited),
+            Some(edited) => {
+                if edited.is_far() {
+                    edited.check_process()?;
+                }
+                action(edited)
+            }
             None => Err(of_kind("ClosedError", "the file is closed")),
         }
     }

@@ -3,6 +3,7 @@
 use std::io;
 
 use bytesplice::{Error, FileState, PatternError, ScriptProblem};
+use bytesplice_s3::{Error as ObjectError, ObjectState, PlanError};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -25,20 +26,16 @@ pub(crate) fn of_kind(kind: &str, message: impl Into<String>) -> PyErr {
 ///
 /// The message is the library's own and names the path, offset and length; `errno` says what kind it is. What a file
 /// object raised while its bytes were read is raised again as it is.
-pub(crate) fn to_python(error: Error) -> PyErr {
-    let error = match raised_by_python(error) {
-        Ok(raised) => return raised,
-        Err(error) => error,
-    };
-    let state = match error.file_state() {
-        FileState::Recoverable { .. } => "recoverable",
-        FileState::Committed => "committed",
-        FileState::Damaged => "damaged",
-        FileState::OldOrNew => "old-or-new",
-        _ => "unchanged",
-    };
+pub(crate) fn to_python(error: impl Into<ObjectError>) -> PyErr {
+    let error = error.into();
+    if let ObjectError::Edits(error) = &error
+        && let Some(raised) = raised_by_python(error)
+    {
+        return raised;
+    }
+    let state = state(&error);
     let message = error.to_string();
-    let raised = match kind(&error) {
+    let raised = match kind_of_object(&error) {
         (kind, None) => of_kind(kind, message),
         (kind, Some(errno)) => file_error(kind, errno, message),
     };
@@ -47,12 +44,59 @@ pub(crate) fn to_python(error: Error) -> PyErr {
         if state != "unchanged" {
             let _ = raised.value(py).setattr("file_state", state);
         }
+        if let ObjectError::Unknown { source, .. } | ObjectError::LeftOver { source, .. } = error {
+            raised.set_cause(py, Some(to_python(*source)));
+        }
     });
     raised
 }
 
+/// What the file or the object holds after an error.
+fn state(error: &ObjectError) -> &'static str {
+    let state = match error {
+        ObjectError::Edits(error) => error.file_state(),
+        error => match error.object_state() {
+            ObjectState::Unchanged => FileState::Unchanged,
+            ObjectState::OldOrNew => FileState::OldOrNew,
+        },
+    };
+    match state {
+        FileState::Recoverable { .. } => "recoverable",
+        FileState::Committed => "committed",
+        FileState::Damaged => "damaged",
+        FileState::OldOrNew => "old-or-new",
+        _ => "unchanged",
+    }
+}
+
 /// The class of an error, and the number of those that are an `OSError`.
-fn kind(error: &Error) -> (&'static str, Option<Errno>) {
+type Kind = (&'static str, Option<Errno>);
+
+fn kind_of_object(error: &ObjectError) -> Kind {
+    match error {
+        ObjectError::Edits(error) => kind(error),
+        ObjectError::Read { source, .. } => of_io(source),
+        ObjectError::Name { .. } | ObjectError::Endpoint { .. } => ("AddressError", None),
+        ObjectError::Credentials { .. } | ObjectError::Refused { status: 401 | 403, .. } => {
+            ("AccessError", Some(Errno::ACCESS))
+        }
+        ObjectError::NotFound { .. } => ("MissingError", Some(Errno::NOENT)),
+        ObjectError::Changed { .. } | ObjectError::UploadGone { .. } => {
+            ("ChangedError", Some(Errno::STALE))
+        }
+        ObjectError::Plan {
+            source: PlanError::TooLarge { .. } | PlanError::TooManyParts { .. },
+            ..
+        } => ("NoSpaceError", Some(Errno::FBIG)),
+        ObjectError::Unreachable { .. } => ("UnreachableError", Some(Errno::HOSTUNREACH)),
+        ObjectError::Unknown { .. } | ObjectError::LeftOver { .. } => {
+            ("RecoveryError", Some(Errno::IO))
+        }
+        _ => ("StoreError", Some(Errno::IO)),
+    }
+}
+
+fn kind(error: &Error) -> Kind {
     match error {
         Error::OutOfRange { .. } | Error::ReversedRange { .. } | Error::LinesOutOfRange { .. } => {
             ("RangeError", None)
@@ -82,13 +126,25 @@ fn kind(error: &Error) -> (&'static str, Option<Errno>) {
         Error::Open { source, .. }
         | Error::JournalUnwritable { source, .. }
         | Error::Io { source, .. }
-        | Error::Content { source, .. } => of_system(errno(source)),
+        | Error::Content { source, .. } => of_io(source),
         _ => of_system(Errno::IO),
     }
 }
 
+/// The class of what reading or writing answers: of the system, or of a store behind the contents.
+fn of_io(source: &io::Error) -> Kind {
+    let inner = source.get_ref();
+    if let Some(error) = inner.and_then(|inner| inner.downcast_ref()) {
+        return kind_of_object(error);
+    }
+    if let Some(error) = inner.and_then(|inner| inner.downcast_ref()) {
+        return kind(error);
+    }
+    of_system(errno(source))
+}
+
 /// The class of what the system answers, as `OSError` has one for some.
-fn of_system(errno: Errno) -> (&'static str, Option<Errno>) {
+fn of_system(errno: Errno) -> Kind {
     let kind = match errno {
         Errno::NOENT => "MissingError",
         Errno::ACCESS | Errno::PERM => "AccessError",
@@ -99,20 +155,17 @@ fn of_system(errno: Errno) -> (&'static str, Option<Errno>) {
 }
 
 /// What Python code raised while the library read from it.
-fn raised_by_python(error: Error) -> Result<PyErr, Error> {
-    let source = match &error {
+fn raised_by_python(error: &Error) -> Option<PyErr> {
+    let source = match error {
         Error::Content { source, .. }
         | Error::Script {
             problem: ScriptProblem::Read(source) | ScriptProblem::Write(source),
             ..
         } => source,
-        _ => return Err(error),
+        _ => return None,
     };
     let raised = source.get_ref().and_then(|inner| inner.downcast_ref::<PyErr>());
-    match raised {
-        Some(raised) => Ok(Python::attach(|py| raised.clone_ref(py))),
-        None => Err(error),
-    }
+    raised.map(|raised| Python::attach(|py| raised.clone_ref(py)))
 }
 
 /// A pattern or template that is not valid.

@@ -16,6 +16,7 @@ mod mmap;
 mod new_bytes;
 mod offset;
 mod pattern;
+mod place;
 mod plan;
 mod process;
 mod protection;
@@ -47,10 +48,15 @@ const SHARED_CONSTANTS: [&str; 7] =
 ///
 /// Returns "clean" if there was nothing to take back, "rolled-back" if there was, and "completed" if the commit was done
 /// and only had to be tidied up. RecoveryError says that the commit is past its commit point and can only be finished,
-/// which mapping the file does; nothing is touched then.
+/// which mapping the file does; nothing is touched then. An object has nothing to take back: ValueError.
 #[pyfunction]
 #[pyo3(signature = (path, /))]
 fn abort(py: Python<'_>, path: PathBuf) -> PyResult<&'static str> {
+    place::check_no_address(
+        &path,
+        "a commit of an object that was cut short changed nothing, and nothing is to be taken back; recover aborts the \
+         uploads that it left",
+    )?;
     py.detach(|| bytesplice::abort(path)).map(name_of).map_err(errors::to_python)
 }
 

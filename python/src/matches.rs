@@ -109,7 +109,7 @@ impl Matches {
             let _calling = shared.calling();
             let progress = self.progress.as_ref().map(|progress| progress.clone_ref(py));
             let (file, pattern, wanted, last_stop) =
-                (&edited.file, &self.pattern, ahead.wanted, ahead.last_stop);
+                (&*edited.file, &self.pattern, ahead.wanted, ahead.last_stop);
             let outcome = search(py, progress, |report, cancel| {
                 let options =
                     SearchOptions::new().range(range.clone()).progress(report).cancel(cancel);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bytesplice::{Content, Error, SpliceFile};
+use bytesplice::{Content, Contents, Error};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -10,6 +10,7 @@ use pyo3::types::{PyBytes, PyMemoryView};
 
 use crate::content::{bytes_like, is_integer};
 use crate::offset::{Limits, Offset, limits};
+use crate::place::check_no_address;
 use crate::stream::Source;
 
 /// Bytes that need not be in memory: from fill, copy or file_range.
@@ -65,11 +66,20 @@ pub(crate) fn copy(start: Option<Offset>, stop: Option<Offset>) -> PyContent {
 }
 
 /// The bytes start..stop of another file. They are not read before the commit, which raises ChangedError if that file is
-/// not the same then.
+/// not the same then. An object is a ValueError: open(…).reader() streams one.
 #[pyfunction]
 #[pyo3(signature = (path, start=None, stop=None, /))]
-pub(crate) fn file_range(path: PathBuf, start: Option<Offset>, stop: Option<Offset>) -> PyContent {
-    PyContent(Kind::File(path, limits(start, stop)))
+pub(crate) fn file_range(
+    path: PathBuf,
+    start: Option<Offset>,
+    stop: Option<Offset>,
+) -> PyResult<PyContent> {
+    check_no_address(
+        &path,
+        "new bytes can be a range of a file, not of an object: insert bytesplice.open(address, read_only=True).reader(), \
+         which is streamed",
+    )?;
+    Ok(PyContent(Kind::File(path, limits(start, stop))))
 }
 
 /// New bytes, read before the file is locked.
@@ -96,7 +106,7 @@ impl NewBytes {
     }
 
     /// Puts them in place of a range.
-    pub(crate) fn put(self, file: &mut SpliceFile, range: Limits) -> Result<(), Error> {
+    pub(crate) fn put(self, file: &mut Contents, range: Limits) -> Result<(), Error> {
         match self {
             Self::Bytes(bytes) => file.replace(range, &*bytes),
             Self::Stream(source) => file.splice(range, Content::reader(source)),

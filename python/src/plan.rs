@@ -1,6 +1,7 @@
 //! What a commit would do, as a dictionary.
 
 use bytesplice::{CommitPlan, StrategyCost};
+use bytesplice_s3::{ObjectFile, Origin, Plan};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -26,6 +27,43 @@ pub(crate) fn plan_to_python<'py>(
     dict.set_item("extra_disk", plan.extra_disk)?;
     dict.set_item("keeps_inode", plan.keeps_inode)?;
     dict.set_item("steps", plan.steps)?;
+    Ok(dict)
+}
+
+/// The plan for an object in the same way.
+pub(crate) fn object_plan_to_python<'py>(
+    py: Python<'py>,
+    object: &ObjectFile,
+    plan: &Plan,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let cost = plan.cost();
+    dict.set_item("old_length", object.old_len())?;
+    dict.set_item("new_length", plan.len())?;
+    dict.set_item("single_put", plan.is_single_put())?;
+    dict.set_item("bytes_up", cost.bytes_up)?;
+    dict.set_item("bytes_down", cost.bytes_down)?;
+    dict.set_item("bytes_copied", cost.bytes_copied)?;
+    let requests = PyDict::new(py);
+    requests.set_item("puts", cost.requests.puts)?;
+    requests.set_item("creates", cost.requests.creates)?;
+    requests.set_item("gets", cost.requests.gets)?;
+    requests.set_item("uploads", cost.requests.uploads)?;
+    requests.set_item("copies", cost.requests.copies)?;
+    requests.set_item("completes", cost.requests.completes)?;
+    requests.set_item("total", cost.requests.total())?;
+    dict.set_item("requests", requests)?;
+    dict.set_item("price", cost.price)?;
+    let parts = plan.parts().iter().map(|part| {
+        let dict = PyDict::new(py);
+        dict.set_item("range", (part.offset, part.end()))?;
+        match part.origin {
+            Origin::Kept(from) => dict.set_item("copied_from", from)?,
+            Origin::New => dict.set_item("bytes_fetched", plan.bytes_fetched(part))?,
+        }
+        Ok(dict)
+    });
+    dict.set_item("parts", PyList::new(py, parts.collect::<PyResult<Vec<_>>>()?)?)?;
     Ok(dict)
 }
 

@@ -12,6 +12,7 @@ use pyo3::pybacked::PyBackedBytes;
 use crate::commit;
 use crate::content::bytes_like;
 use crate::errors::{os_error, to_python};
+use crate::place::{Place, StoreOptions, check_no_address, open_place};
 use crate::stream::{Sink, Source};
 
 /// Bytes that are read or written at a time.
@@ -44,6 +45,10 @@ impl<'py> FromPyObject<'_, 'py> for From {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(path) = object.extract() {
+            check_no_address(
+                &path,
+                "a script is read from a file, bytes or a file object: pass bytesplice.open(address).reader()",
+            )?;
             return Ok(Self::Path(path));
         }
         if let Ok(bytes) = bytes_like(&object) {
@@ -84,7 +89,14 @@ impl<'py> FromPyObject<'_, 'py> for To {
     type Error = PyErr;
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        Ok(object.extract().map_or_else(|_| Self::Object(object.to_owned().unbind()), Self::Path))
+        let Ok(path) = object.extract() else {
+            return Ok(Self::Object(object.to_owned().unbind()));
+        };
+        check_no_address(
+            &path,
+            "a script is written to a file or a file object: write it to io.BytesIO(), and append that to an object",
+        )?;
+        Ok(Self::Path(path))
     }
 }
 
@@ -112,37 +124,37 @@ impl To {
     }
 }
 
-/// Write the script that turns the file at old into the one at new to out, a path or a binary file object.
+/// Write the script that turns the file or object at old into the one at new to out, a path or a binary file object.
 ///
 /// checks says what it holds of the bytes that it removes, to be compared when it is applied: "none", "checksum", or "whole",
-/// which makes it invertible.
+/// which makes it invertible. endpoint and store are those of open, for objects.
 #[pyfunction]
-#[pyo3(signature = (old, new, out, *, checks="checksum"))]
+#[pyo3(signature = (old, new, out, *, checks="checksum", endpoint=None, store=None))]
 pub(crate) fn diff(
     py: Python<'_>,
-    old: PathBuf,
-    new: PathBuf,
+    old: Place,
+    new: Place,
     out: To,
     checks: &str,
+    endpoint: Option<String>,
+    store: Option<&str>,
 ) -> PyResult<()> {
     let checks = self::checks(checks)?;
+    let store = StoreOptions::read(endpoint, store)?;
+    if let (Place::File(_), Place::File(_)) = (&old, &new) {
+        store.check_file()?;
+    }
+    let open = |place| open_place(py, place, &store, OpenOptions::new().read_only(true));
+    let (old, new) = (open(old)?, open(new)?);
+    let difference = commit::search(py, None, |report, cancel| {
+        let options = WorkOptions::new().progress(report).cancel(cancel);
+        Difference::find_with(&old, &new, options)
+    })?;
+    // Only now: what is at its place stays there if the comparison is stopped.
+    let mut out = out.open()?;
     py.detach(|| {
-        let read_only = OpenOptions::new().read_only(true);
-        let (old, new) = (read_only.open(old)?, read_only.open(new)?);
-        Ok((old, new))
+        difference.write_script(checks, &mut out)?;
+        out.finish().map(drop)
     })
     .map_err(to_python)
-    .and_then(|(old, new)| {
-        let difference = commit::search(py, None, |report, cancel| {
-            let options = WorkOptions::new().progress(report).cancel(cancel);
-            Difference::find_with(&old, &new, options)
-        })?;
-        // Only now: what is at its place stays there if the comparison is stopped.
-        let mut out = out.open()?;
-        py.detach(|| {
-            difference.write_script(checks, &mut out)?;
-            out.finish().map(drop)
-        })
-        .map_err(to_python)
-    })
 }

@@ -1,17 +1,77 @@
-//! What is known of a file from outside, as a dictionary.
+//! What is known of a file or an object from outside, as a dictionary.
 
 use std::path::PathBuf;
 
 use bytesplice::JournalStatus;
+use bytesplice_s3::{Client, LeftoverUpload, ObjectName, Store};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyList};
 
+use crate::commit::ask_store;
 use crate::errors::to_python;
+use crate::place::{Place, StoreOptions, address};
 
-/// Look at a file without changing it: a dictionary with the names that `bytesplice status --json` uses.
+/// Look at a file or an object without changing it: a dictionary with the names that `bytesplice status --json` uses.
+///
+/// Of an object: its length, its ETag, its attributes, and the uploads that are to change it, as far as the store tells. endpoint is
+/// that of open.
 #[pyfunction]
-#[pyo3(signature = (path, /))]
-pub(crate) fn status(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
+#[pyo3(signature = (path, /, *, endpoint=None))]
+pub(crate) fn status(
+    py: Python<'_>,
+    path: Place,
+    endpoint: Option<String>,
+) -> PyResult<Bound<'_, PyDict>> {
+    let store = StoreOptions::read(endpoint, None)?;
+    match path {
+        Place::File(path) => {
+            store.check_file()?;
+            status_of_file(py, path)
+        }
+        Place::Object(name) => status_of_object(py, name, &store),
+    }
+}
+
+fn status_of_object<'py>(
+    py: Python<'py>,
+    name: ObjectName,
+    store: &StoreOptions,
+) -> PyResult<Bound<'py, PyDict>> {
+    let settings = store.settings(py)?;
+    let endpoint = settings.endpoint.clone();
+    let client = Client::new(name.clone(), &settings).map_err(to_python)?;
+    let (head, uploads) =
+        ask_store(py, name.clone(), move || Ok((client.head()?, client.list_uploads())))?;
+    let dict = PyDict::new(py);
+    dict.set_item("path", address(&name))?;
+    dict.set_item("length", head.len)?;
+    dict.set_item("etag", head.etag)?;
+    let attributes = PyDict::new(py);
+    head.attributes.iter().try_for_each(|(name, value)| attributes.set_item(name, value))?;
+    dict.set_item("attributes", attributes)?;
+    dict.set_item("tags", head.tags)?;
+    dict.set_item("endpoint", endpoint)?;
+    // Not every store lists them.
+    let uploads = uploads.ok().map(|uploads| self::uploads(py, &uploads)).transpose()?;
+    dict.set_item("uploads", uploads)?;
+    Ok(dict)
+}
+
+/// Uploads with the times of their beginnings.
+pub(crate) fn uploads<'py>(
+    py: Python<'py>,
+    uploads: &[LeftoverUpload],
+) -> PyResult<Bound<'py, PyList>> {
+    let uploads = uploads.iter().map(|upload| {
+        let dict = PyDict::new(py);
+        dict.set_item("id", &upload.id)?;
+        dict.set_item("initiated", upload.initiated)?;
+        Ok(dict)
+    });
+    PyList::new(py, uploads.collect::<PyResult<Vec<_>>>()?)
+}
+
+fn status_of_file(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     let status = py.detach(|| bytesplice::status(path)).map_err(to_python)?;
     let journal = PyDict::new(py);
     let state = match &status.journal {

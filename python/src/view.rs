@@ -44,8 +44,9 @@ impl PyView {
         size: Option<Offset>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         self.file.get().file.with(py, |edited| {
-            let view = edited.file.view(&self.name).map_err(to_python)?;
-            read(py, view.len(), offset, size, |buffer, at| view.read_exact_at(buffer, at))
+            let (is_far, view) =
+                (edited.is_far(), edited.file.view(&self.name).map_err(to_python)?);
+            read(py, view.len(), is_far, offset, size, |buffer, at| view.read_exact_at(buffer, at))
         })
     }
 
@@ -56,8 +57,9 @@ impl PyView {
     ) -> PyResult<Bound<'py, PyAny>> {
         let index = Index::read(index)?;
         self.file.get().file.with(py, |edited| {
-            let view = edited.file.view(&self.name).map_err(to_python)?;
-            index.get(py, view.len(), |buffer, at| view.read_exact_at(buffer, at))
+            let (is_far, view) =
+                (edited.is_far(), edited.file.view(&self.name).map_err(to_python)?);
+            index.get(py, view.len(), is_far, |buffer, at| view.read_exact_at(buffer, at))
         })
     }
 
@@ -77,13 +79,14 @@ pub(crate) fn reader<'py>(contents: &Bound<'py, PyAny>) -> PyResult<Bound<'py, P
     py.import("bytesplice._reader")?.getattr("Reader")?.call1((contents,))
 }
 
-/// Reads `size` bytes at `offset` of contents of `len` bytes.
+/// Reads `size` bytes at `offset` of contents of `len` bytes, which may be far away.
 ///
 /// # Errors
 /// `RangeError` if they are not all there; those of `fill`.
 pub(crate) fn read<'py>(
     py: Python<'py>,
     len: u64,
+    is_far: bool,
     Offset(offset): Offset,
     size: Option<Offset>,
     fill: impl FnMut(&mut [u8], u64) -> Result<(), Error> + Send,
@@ -96,7 +99,7 @@ pub(crate) fn read<'py>(
         );
         return Err(of_kind("RangeError", message));
     };
-    read_range(py, offset, size, fill)
+    read_range(py, offset, size, is_far, fill)
 }
 
 /// What stands between brackets: as for `bytes`, but without a step.
@@ -133,6 +136,7 @@ impl<'py> Index<'py> {
         self,
         py: Python<'py>,
         len: u64,
+        is_far: bool,
         mut fill: impl FnMut(&mut [u8], u64) -> Result<(), Error> + Send,
     ) -> PyResult<Bound<'py, PyAny>> {
         match self {
@@ -142,8 +146,9 @@ impl<'py> Index<'py> {
                 } else {
                     u64::try_from(index).ok().filter(|&offset| offset < len)
                 };
-                let mut byte = [0];
-                fill(&mut byte, offset.ok_or_else(out_of_range)?).map_err(to_python)?;
+                let (mut byte, offset) = ([0], offset.ok_or_else(out_of_range)?);
+                let mut read = || fill(&mut byte, offset);
+                if is_far { py.detach(read) } else { read() }.map_err(to_python)?;
                 Ok(byte[0].into_pyobject(py)?.into_any())
             }
             Self::Slice(slice) => {
@@ -154,7 +159,7 @@ impl<'py> Index<'py> {
                         "slices of a file have no step: take a slice of the bytes that were read",
                     ));
                 }
-                read_range(py, start as u64, slicelength as u64, fill).map(Bound::into_any)
+                read_range(py, start as u64, slicelength as u64, is_far, fill).map(Bound::into_any)
             }
         }
     }

@@ -1,12 +1,13 @@
 //! Scripts and commits of a `SpliceFile`.
 
+use bytesplice_s3::Opened;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::PySpliceFile;
 use crate::commit::How;
 use crate::errors::to_python;
-use crate::plan::plan_to_python;
+use crate::plan::{object_plan_to_python, plan_to_python};
 use crate::scripts;
 
 #[pymethods]
@@ -30,7 +31,7 @@ impl PySpliceFile {
     ) -> PyResult<()> {
         let checks = scripts::checks(checks)?;
         self.file.with(py, |edited| {
-            let file = &edited.file;
+            let file = &*edited.file;
             let mut out = out.open()?;
             let _calling = self.file.calling();
             py.detach(|| {
@@ -47,6 +48,9 @@ impl PySpliceFile {
 
     /// Return what commit would do, as a dictionary: the strategy, the reason for it, its costs, and under "costs" those of
     /// every other strategy, or why it cannot be had. Nothing is written.
+    ///
+    /// Of an object: what is sent, fetched and copied by the store, by how many requests, for about how many US dollars, and
+    /// the parts of the upload. Nothing is asked for.
     #[pyo3(signature = (*, strategy="auto", durable=true))]
     fn plan<'py>(
         &self,
@@ -54,9 +58,16 @@ impl PySpliceFile {
         strategy: &str,
         durable: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let options = How::of_file(strategy, durable, None)?.options();
-        self.file.with(py, |edited| {
-            plan_to_python(py, &edited.file.plan_with(&options).map_err(to_python)?)
+        let how = How::of_file(strategy, durable, None)?;
+        self.file.with(py, |edited| match &edited.file {
+            Opened::File(file) => {
+                plan_to_python(py, &file.plan_with(&how.options()).map_err(to_python)?)
+            }
+            Opened::Object(object) => {
+                how.check_object()?;
+                let plan = py.detach(|| object.plan()).map_err(to_python)?;
+                object_plan_to_python(py, object, &plan)
+            }
         })
     }
 
@@ -66,6 +77,8 @@ impl PySpliceFile {
     /// for the disk. strategy is "auto", "journaled", "snapshot", "extents", "replace" or "direct". progress is called now and
     /// then with the bytes done and the bytes to do. An exception that it raises, or Ctrl-C, stops the commit as long as the
     /// file can keep the old contents; the edits are still there then. Later the commit is finished first.
+    ///
+    /// An object is swapped whole by its store, so that it has neither strategies nor durable=False: ValueError.
     #[pyo3(signature = (*, progress=None, strategy="auto", durable=true))]
     pub(super) fn commit(
         &self,

@@ -1,6 +1,6 @@
 //! Edits of a `SpliceFile`.
 
-use bytesplice::SpliceFile;
+use bytesplice::Contents;
 use pyo3::prelude::*;
 
 use super::PySpliceFile;
@@ -44,7 +44,7 @@ impl PySpliceFile {
     /// Add bytes at the end.
     #[pyo3(signature = (data, /))]
     fn append(&self, py: Python<'_>, data: NewBytes) -> PyResult<()> {
-        let end = |file: &SpliceFile| limits(Some(Offset(file.len())), None);
+        let end = |file: &Contents| limits(Some(Offset(file.len())), None);
         if data.is_small() {
             self.edit(py, |file| data.put(file, end(file)))
         } else {
@@ -99,7 +99,7 @@ impl PySpliceFile {
     ) -> PyResult<()> {
         let old = bytes_like(old)?;
         self.file.with(py, |edited| {
-            let file = &mut edited.file;
+            let file = &mut *edited.file;
             py.detach(|| file.expect(limits(start, stop), &*old)).map_err(to_python)
         })
     }

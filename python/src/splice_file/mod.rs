@@ -7,22 +7,25 @@ mod search;
 
 use std::ffi::CString;
 use std::path::PathBuf;
-use std::process;
 use std::thread;
 use std::time::Duration;
 
-use bytesplice::{Error, LockMode, OpenOptions, RecoverOptions, SpliceFile, WorkOptions};
-use pyo3::exceptions::{PyResourceWarning, PyRuntimeError, PyValueError};
+use bytesplice::{Contents, Error, LockMode, OpenOptions, RecoverOptions, SpliceFile, WorkOptions};
+use bytesplice_s3::{ObjectOptions, Opened};
+use pyo3::exceptions::{PyResourceWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::commit::{How, commit, search};
+use crate::commit::{How, ask_store, commit, commit_object, search};
 use crate::descriptor::reopen;
-use crate::edited::SharedFile;
+use crate::edited::{Edited, SharedFile};
 use crate::errors::to_python;
 use crate::matches::{Match, Matches};
 use crate::new_bytes::{self, NewBytes, PyContent};
 use crate::offset::{Limits, Offset};
+use crate::place::{
+    Place, StoreOptions, address, client, only_for_objects, open_object, open_place,
+};
 use crate::reading::in_memory;
 use crate::stores::FileStores;
 use crate::view::{self, Index, PyView};
@@ -49,25 +52,32 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(new_bytes::file_range, module)?)
 }
 
-/// Open a file to be spliced.
+/// Open a file, or an object s3://BUCKET/KEY, to be spliced.
 ///
 /// read_only takes a lock that readers share; edits can then be made and read, not committed. create makes an empty file,
 /// at once, where there is none. lock says what to do when another bytesplice holds the file: "try" raises LockedError,
 /// "wait" waits, "none" locks only while a commit runs. Up to memory_limit added bytes are kept in memory, and history_limit
 /// bytes of undo steps; what is over goes to a file without a name in temporary_directory. A commit that was cut short is
 /// finished or taken back first.
+///
+/// Objects are not locked, and with create the commit makes them. endpoint is the address of their store, without it that of
+/// AWS_ENDPOINT_URL, or Amazon S3; store says what it allows, without it told by its address: "aws", "compatible" or
+/// "equal-parts". A commit fetches up to fetched_history bytes that it removes, so that undo can bring them back after it.
 #[pyfunction]
-#[pyo3(signature = (path, *, read_only=false, create=false, lock="try", memory_limit=None, history_limit=None, temporary_directory=None))]
+#[pyo3(signature = (path, *, read_only=false, create=false, lock="try", memory_limit=None, history_limit=None, temporary_directory=None, endpoint=None, store=None, fetched_history=None))]
 #[expect(clippy::too_many_arguments, reason = "the options are keywords")]
 fn open(
     py: Python<'_>,
-    path: PathBuf,
+    path: Place,
     read_only: bool,
     create: bool,
     lock: &str,
     memory_limit: Option<Offset>,
     history_limit: Option<Offset>,
     temporary_directory: Option<PathBuf>,
+    endpoint: Option<String>,
+    store: Option<&str>,
+    fetched_history: Option<Offset>,
 ) -> PyResult<PySpliceFile> {
     let (lock, waits) = match lock {
         "try" => (LockMode::Try, false),
@@ -90,9 +100,32 @@ fn open(
     if let Some(directory) = temporary_directory {
         options = options.temporary_directory(directory);
     }
+    let store = StoreOptions::read(endpoint, store)?;
+    let path = match path {
+        Place::File(path) => path,
+        Place::Object(_) if waits => {
+            return Err(PyValueError::new_err(
+                "nothing locks an object, so there is nothing to wait for: who commits first wins; leave lock out",
+            ));
+        }
+        Place::Object(name) => {
+            let options = ObjectOptions {
+                create: create && !read_only,
+                fetched_history: fetched_history.map_or(0, |Offset(bytes)| bytes),
+                contents: options,
+                ..ObjectOptions::default()
+            };
+            let object = open_object(py, name, &store, options)?;
+            return Ok(PySpliceFile::new(object.into(), read_only));
+        }
+    };
+    store.check_file()?;
+    if fetched_history.is_some() {
+        return Err(only_for_objects("fetched_history"));
+    }
     loop {
         match py.detach(|| options.open(&path)) {
-            Ok(file) => return Ok(PySpliceFile::new(file)),
+            Ok(file) => return Ok(PySpliceFile::of_file(file)),
             Err(Error::Locked { .. }) if waits => {
                 py.check_signals()?;
                 py.detach(|| thread::sleep(BETWEEN_TRIES));
@@ -110,36 +143,79 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 #[pyo3(name = "_open_descriptor", signature = (fileno, /))]
 fn open_descriptor(py: Python<'_>, fileno: i32) -> PyResult<PySpliceFile> {
     let Tracked { file, .. } = reopen(py, fileno, true)?;
-    Ok(PySpliceFile::new(file))
+    Ok(PySpliceFile::of_file(file))
 }
 
 /// Finish or take back a commit of the file at path that was cut short. Opening the file does the same.
 ///
 /// Returns "clean", "rolled-back" or "completed". force obeys a journal that was written for another inode, if its checksums
 /// fit: for restored copies of a file and its journal.
+///
+/// The commit of an object that was cut short leaves it as it was, and an upload, whose parts are charged. So for an object this
+/// aborts its uploads that were begun older_than seconds ago, a day without it, and returns a list of them. They may be others'.
 #[pyfunction]
-#[pyo3(signature = (path, /, *, force=false))]
-fn recover(py: Python<'_>, path: PathBuf, force: bool) -> PyResult<&'static str> {
-    let options = RecoverOptions { force };
-    py.detach(|| bytesplice::recover_with(path, options)).map(name_of).map_err(to_python)
+#[pyo3(signature = (path, /, *, force=false, older_than=None, endpoint=None))]
+fn recover<'py>(
+    py: Python<'py>,
+    path: Place,
+    force: bool,
+    older_than: Option<f64>,
+    endpoint: Option<String>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let store = StoreOptions::read(endpoint, None)?;
+    match path {
+        Place::File(path) => {
+            store.check_file()?;
+            if older_than.is_some() {
+                return Err(only_for_objects("older_than"));
+            }
+            let options = RecoverOptions { force };
+            let recovered = py.detach(|| bytesplice::recover_with(path, options));
+            let recovered = recovered.map(name_of).map_err(to_python)?;
+            Ok(recovered.into_pyobject(py)?.into_any())
+        }
+        Place::Object(_) if force => {
+            Err(PyValueError::new_err("an object has no journal that force could obey"))
+        }
+        Place::Object(name) => {
+            let age = Duration::try_from_secs_f64(older_than.unwrap_or(DAY)).map_err(|error| {
+                PyValueError::new_err(format!("older_than is a number of seconds: {error}"))
+            })?;
+            let store = client(py, name.clone(), &store)?;
+            let aborted = ask_store(py, name, move || bytesplice_s3::recover(&*store, age))?;
+            Ok(status::uploads(py, &aborted)?.into_any())
+        }
+    }
 }
 
-/// Make all edits of a script in the file at path, commit them, and return how many there were. All or none are made.
+/// In seconds: no commit of an object takes so long.
+const DAY: f64 = 86_400.0;
+
+/// Make all edits of a script in the file or object at path, commit them, and return how many there were. All or none are made.
 ///
-/// script is a path, the bytes of a script, or a binary file object. The other arguments are those of SpliceFile.commit.
+/// script is a path, the bytes of a script, or a binary file object. The other arguments are those of SpliceFile.commit and of
+/// open.
 #[pyfunction]
-#[pyo3(signature = (path, script, *, progress=None, strategy="auto", durable=true))]
+#[pyo3(signature = (path, script, *, progress=None, strategy="auto", durable=true, endpoint=None, store=None))]
+#[expect(clippy::too_many_arguments, reason = "most of them are keywords")]
 fn apply(
     py: Python<'_>,
-    path: PathBuf,
+    path: Place,
     script: scripts::From,
     progress: Option<Bound<'_, PyAny>>,
     strategy: &str,
     durable: bool,
+    endpoint: Option<String>,
+    store: Option<&str>,
 ) -> PyResult<u64> {
     let how = How::of_file(strategy, durable, progress)?;
-    let file = py.detach(|| SpliceFile::open(path)).map_err(to_python)?;
-    let file = PySpliceFile::new(file);
+    let store = StoreOptions::read(endpoint, store)?;
+    match &path {
+        Place::File(_) => store.check_file()?,
+        Place::Object(_) => how.check_object()?,
+    }
+    let opened = open_place(py, path, &store, OpenOptions::new())?;
+    let file = PySpliceFile::new(opened, false);
     let outcome = file.apply(py, script).and_then(|count| {
         file.commit_as(py, how)?;
         Ok(count)
@@ -148,7 +224,7 @@ fn apply(
     outcome
 }
 
-/// A file whose bytes can be spliced: from open.
+/// A file or an object whose bytes can be spliced: from open.
 ///
 /// Nothing reaches the file before commit, which makes all edits in one crash-safe pass. A with block commits at its end,
 /// and discards the edits if an exception leaves it. A range is start and stop, half-open, in bytes; None stands for the
@@ -159,25 +235,33 @@ fn apply(
 pub(crate) struct PySpliceFile {
     pub(crate) file: SharedFile,
     path: PathBuf,
-    /// The process that may commit: a fork must not write the edits of its parent a second time.
-    process: u32,
 }
 
 impl PySpliceFile {
-    fn new(file: SpliceFile) -> Self {
-        let path = file.path().into();
-        Self { file: SharedFile::new(file), path, process: process::id() }
+    /// `read_only` is for objects: files know it themselves.
+    fn new(file: Opened, read_only: bool) -> Self {
+        let (path, read_only) = match &file {
+            Opened::File(file) => (file.path().into(), file.is_read_only()),
+            Opened::Object(object) => (address(object.store().name()).into(), read_only),
+        };
+        Self { file: SharedFile::new(file, read_only), path }
     }
 
-    /// Makes an edit that neither takes long nor runs Python code.
-    fn edit<T>(
+    fn of_file(file: SpliceFile) -> Self {
+        Self::new(file.into(), false)
+    }
+
+    /// Makes an edit that does not take long, unless bytes have to be fetched for it, nor runs Python code.
+    fn edit<T: Send>(
         &self,
         py: Python<'_>,
-        edit: impl FnOnce(&mut SpliceFile) -> Result<T, Error>,
+        edit: impl FnOnce(&mut Contents) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         self.file.with(py, |edited| {
             edited.edits += 1;
-            edit(&mut edited.file).map_err(to_python)
+            let is_far = edited.is_far();
+            let contents = &mut *edited.file;
+            if is_far { py.detach(|| edit(contents)) } else { edit(contents) }.map_err(to_python)
         })
     }
 
@@ -186,12 +270,12 @@ impl PySpliceFile {
         &self,
         py: Python<'_>,
         calls: bool,
-        edit: impl FnOnce(&mut SpliceFile) -> Result<T, Error> + Send,
+        edit: impl FnOnce(&mut Contents) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         self.file.with(py, |edited| {
             let _calling = calls.then(|| self.file.calling());
             edited.edits += 1;
-            let file = &mut edited.file;
+            let file = &mut *edited.file;
             py.detach(|| edit(file)).map_err(to_python)
         })
     }
@@ -200,11 +284,11 @@ impl PySpliceFile {
     fn look<T: Send>(
         &self,
         py: Python<'_>,
-        look: impl FnOnce(&SpliceFile, WorkOptions<'_>) -> Result<T, Error> + Send,
+        look: impl FnOnce(&Contents, WorkOptions<'_>) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         self.file.with(py, |edited| {
             let _calling = self.file.calling();
-            let file = &edited.file;
+            let file = &*edited.file;
             search(py, None, |report, cancel| {
                 look(file, WorkOptions::new().progress(report).cancel(cancel))
             })
@@ -221,32 +305,32 @@ impl PySpliceFile {
 
     fn commit_as(&self, py: Python<'_>, how: How) -> PyResult<()> {
         self.file.with(py, |edited| {
-            let mut stores = None;
-            if edited.file.is_modified() {
-                self.check_process()?;
-                stores = FileStores::at(edited.file.path());
+            let is_modified = edited.file.is_modified();
+            if is_modified {
+                edited.check_process()?;
             }
+            let Edited { file, read_only, .. } = edited;
+            let file = match file {
+                Opened::File(file) => file,
+                Opened::Object(object) if *read_only && is_modified => {
+                    return Err(to_python(Error::PermissionDenied { path: object.path().into() }));
+                }
+                Opened::Object(object) => {
+                    let _calling = self.file.calling();
+                    return commit_object(py, object, how);
+                }
+            };
+            let stores = is_modified.then(|| FileStores::at(file.path())).flatten();
             let _committing = stores.as_ref().map(|stores| stores.committing(py)).transpose()?;
             let _calling = self.file.calling();
-            commit(py, &mut edited.file, how)
+            commit(py, file, how)
         })
-    }
-
-    fn check_process(&self) -> PyResult<()> {
-        if process::id() == self.process {
-            return Ok(());
-        }
-        Err(PyRuntimeError::new_err(format!(
-            "this file was opened by process {}, which was forked since: only that process can commit; open the file \
-             again here",
-            self.process
-        )))
     }
 }
 
 #[pymethods]
 impl PySpliceFile {
-    /// The path of the file, without symlinks.
+    /// The path of the file, without symlinks, or the address of the object.
     #[getter]
     fn path(&self) -> &std::ffi::OsStr {
         self.path.as_os_str()
@@ -261,7 +345,7 @@ impl PySpliceFile {
     /// Whether the file was opened for reading only, or may not be written.
     #[getter]
     fn read_only(&self, py: Python<'_>) -> PyResult<bool> {
-        self.file.with(py, |edited| Ok(edited.file.is_read_only()))
+        self.file.with(py, |edited| Ok(edited.read_only))
     }
 
     /// Whether the file is closed.
@@ -287,8 +371,8 @@ impl PySpliceFile {
     ) -> PyResult<Bound<'py, PyAny>> {
         let index = Index::read(index)?;
         self.file.with(py, |edited| {
-            let file = &edited.file;
-            index.get(py, file.len(), |buffer, at| file.read_exact_at(buffer, at))
+            let (is_far, file) = (edited.is_far(), &*edited.file);
+            index.get(py, file.len(), is_far, |buffer, at| file.read_exact_at(buffer, at))
         })
     }
 
@@ -301,8 +385,10 @@ impl PySpliceFile {
         size: Option<Offset>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         self.file.with(py, |edited| {
-            let file = &edited.file;
-            view::read(py, file.len(), offset, size, |buffer, at| file.read_exact_at(buffer, at))
+            let (is_far, file) = (edited.is_far(), &*edited.file);
+            view::read(py, file.len(), is_far, offset, size, |buffer, at| {
+                file.read_exact_at(buffer, at)
+            })
         })
     }
 
@@ -353,8 +439,8 @@ impl PySpliceFile {
 impl Drop for PySpliceFile {
     /// Nobody can commit any more what was not: says so, as files that were never closed do.
     fn drop(&mut self) {
-        let modified = self.file.take().is_some_and(|edited| edited.file.is_modified());
-        if !modified || process::id() != self.process {
+        let lost = |edited: Edited| edited.file.is_modified() && edited.is_of_this_process();
+        if !self.file.take().is_some_and(lost) {
             return;
         }
         Python::try_attach(|py| {

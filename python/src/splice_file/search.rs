@@ -23,7 +23,7 @@ impl PySpliceFile {
         let (pattern, progress) = (pattern::read(pattern)?, callable(progress)?);
         self.file.with(py, |edited| {
             let _calling = self.file.calling();
-            let file = &edited.file;
+            let file = &*edited.file;
             let found = search(py, progress, |report, cancel| {
                 let options = SearchOptions::new().range(range).progress(report).cancel(cancel);
                 if backwards {
@@ -116,7 +116,7 @@ impl PySpliceFile {
         self.file.with(py, |edited| {
             let _calling = self.file.calling();
             edited.edits += 1;
-            let file = &mut edited.file;
+            let file = &mut *edited.file;
             search(py, progress, |report, cancel| {
                 let options = SearchOptions::new()
                     .range(range)

@@ -208,6 +208,16 @@ impl Plan {
         fetches(self.segments(range), self.fetched_along)
     }
 
+    /// How many of the bytes of a part are fetched, before they are sent: none of one that the store copies.
+    #[must_use]
+    pub fn bytes_fetched(&self, part: &Part) -> u64 {
+        if part.origin != Origin::New {
+            return 0;
+        }
+        let segments = self.segments(part.offset..part.end());
+        segments.filter(|segment| segment.origin != Origin::New).map(|segment| segment.len).sum()
+    }
+
     /// What it costs.
     #[must_use]
     pub fn cost(&self) -> &Cost {

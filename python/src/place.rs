@@ -1,0 +1,153 @@
+//! What a path leads to: a file of this machine, or an object in a store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytesplice::OpenOptions;
+use bytesplice_s3::{
+    Client, Error, ObjectFile, ObjectName, ObjectOptions, Opened, Profile, Settings, Store,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::commit::ask_store;
+use crate::errors::to_python;
+
+/// A path as it was given.
+pub(crate) enum Place {
+    File(PathBuf),
+    /// `s3://BUCKET/KEY`.
+    Object(ObjectName),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Place {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let path: PathBuf = object.extract()?;
+        if !ObjectName::is_address(&path) {
+            return Ok(Self::File(path));
+        }
+        let name = path.to_str().map_or_else(
+            || {
+                let name = path.to_string_lossy().into_owned();
+                Err(Error::Name { name, why: "names of objects are UTF-8" })
+            },
+            str::parse,
+        );
+        name.map(Self::Object).map_err(to_python)
+    }
+}
+
+/// The address of an object as it is written. The name's own text has its control characters escaped.
+pub(crate) fn address(name: &ObjectName) -> String {
+    format!("s3://{}/{}", name.bucket(), name.key())
+}
+
+/// The path of a file alone.
+///
+/// # Errors
+/// `ValueError` for an address of an object, with what to do instead.
+pub(crate) fn check_no_address(path: &PathBuf, instead: &str) -> PyResult<()> {
+    if ObjectName::is_address(path) {
+        return Err(PyValueError::new_err(format!("{}: {instead}", path.display())));
+    }
+    Ok(())
+}
+
+/// Where the store of objects is, and what it allows: arguments of the same names.
+pub(crate) struct StoreOptions {
+    endpoint: Option<String>,
+    profile: Option<Profile>,
+}
+
+impl StoreOptions {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// `ValueError` for a kind of store that is none.
+    pub(crate) fn read(endpoint: Option<String>, store: Option<&str>) -> PyResult<Self> {
+        let profile = match store {
+            None => None,
+            Some("aws") => Some(Profile::AWS),
+            Some("compatible") => Some(Profile::COMPATIBLE),
+            Some("equal-parts") => Some(Profile::EQUAL_PARTS),
+            Some(other) => {
+                return Err(PyValueError::new_err(format!(
+                    "there is no store {other:?}: use aws, compatible or equal-parts"
+                )));
+            }
+        };
+        Ok(Self { endpoint, profile })
+    }
+
+    /// Fails if there are any, as files are in no store.
+    ///
+    /// # Errors
+    /// `ValueError`.
+    pub(crate) fn check_file(&self) -> PyResult<()> {
+        match self {
+            Self { endpoint: None, profile: None } => Ok(()),
+            _ => Err(only_for_objects(if self.endpoint.is_some() { "endpoint" } else { "store" })),
+        }
+    }
+
+    /// What the environment says besides. Attached to Python, so that no other thread changes the environment meanwhile.
+    ///
+    /// # Errors
+    /// `AccessError`: there are no credentials.
+    pub(crate) fn settings(&self, _py: Python<'_>) -> PyResult<Settings> {
+        Settings::from_environment(self.endpoint.as_deref()).map_err(to_python)
+    }
+}
+
+/// An argument that files do not have.
+pub(crate) fn only_for_objects(name: &str) -> PyErr {
+    PyValueError::new_err(format!("{name} is for objects, whose paths are s3://BUCKET/KEY"))
+}
+
+/// Opens an object.
+///
+/// # Errors
+/// What the store refuses.
+pub(crate) fn open_object(
+    py: Python<'_>,
+    name: ObjectName,
+    store: &StoreOptions,
+    options: ObjectOptions,
+) -> PyResult<ObjectFile> {
+    let settings = store.settings(py)?;
+    let options = ObjectOptions { profile: store.profile.clone(), ..options };
+    ask_store(py, name.clone(), move || ObjectFile::open_with(name, &settings, options))
+}
+
+/// Opens what is at a place.
+///
+/// # Errors
+/// It cannot be opened.
+pub(crate) fn open_place(
+    py: Python<'_>,
+    place: Place,
+    store: &StoreOptions,
+    options: OpenOptions,
+) -> PyResult<Opened> {
+    match place {
+        Place::File(path) => py.detach(|| options.open(path)).map(Opened::from).map_err(to_python),
+        Place::Object(name) => {
+            let options = ObjectOptions { contents: options, ..ObjectOptions::default() };
+            open_object(py, name, store, options).map(Opened::from)
+        }
+    }
+}
+
+/// The object as its store sees it.
+///
+/// # Errors
+/// There are no credentials, or the store cannot be at its address.
+pub(crate) fn client(
+    py: Python<'_>,
+    name: ObjectName,
+    store: &StoreOptions,
+) -> PyResult<Arc<dyn Store>> {
+    Ok(Arc::new(Client::new(name, &store.settings(py)?).map_err(to_python)?))
+}
