@@ -392,7 +392,7 @@ def open(
 def _run(arguments: list[str]) -> int: ...
 def _open_descriptor(fileno: int, /) -> SpliceFile: ...
 @overload
-def recover(path: _Path, /, *, force: bool = False) -> _Recovery:
+def recover(path: PathLike[str], /, *, force: bool = False) -> _Recovery:
     """Finish or take back a commit that was cut short. Opening the file does the same.
 
     force obeys a journal that was written for another inode, if its checksums fit: for restored
@@ -403,6 +403,8 @@ def recover(path: _Path, /, *, force: bool = False) -> _Recovery:
     of the same object are among them.
     """
 
+@overload
+def recover(path: str, /, *, force: bool = False) -> _Recovery | list[_Upload]: ...
 @overload
 def recover(path: _Path, /, *, older_than: float, endpoint: str | None = None) -> list[_Upload]: ...
 @overload

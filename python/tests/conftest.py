@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import object_store
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -62,6 +63,17 @@ def page_file(tmp_path: Path) -> Path:
     size = standard.ALLOCATIONGRANULARITY
     path.write_bytes(b"a" * size + b"b" * size + b"c" * size + b"the end")
     return path
+
+
+@pytest.fixture
+def objects(monkeypatch: pytest.MonkeyPatch) -> object_store.Server:
+    """A real store for objects, to which the environment leads."""
+    if not object_store.PROGRAM.exists():
+        (pytest.fail if object_store.is_wanted() else pytest.skip)(object_store.WHY_NOT)
+    server = object_store.running()
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    return server
 
 
 def outcome(action: Callable[[], object]) -> tuple[type | None, object]:

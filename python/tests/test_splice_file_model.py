@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from conftest import examples
 from hypothesis import settings
@@ -20,15 +21,24 @@ class Model(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.TemporaryDirectory()
-        self.path = Path(self.directory.name, "data")
-        self.path.write_bytes(b"0123456789" * 30)
-        self.file = bytesplice.open(self.path, memory_limit=200)
+        self.file = self.begin(b"0123456789" * 30)
         self.bytes = bytearray(b"0123456789" * 30)
         self.saved = bytes(self.bytes)
         # The contents before each edit, and those that can be redone.
         self.before: list[bytes] = []
         self.undone: list[bytes] = []
         self.snapshot: bytes | None = None
+
+    def begin(self, contents: bytes) -> bytesplice.SpliceFile:
+        path = Path(self.directory.name, "data")
+        path.write_bytes(contents)
+        return bytesplice.open(path, memory_limit=200)
+
+    def contents(self) -> bytes:
+        return Path(self.directory.name, "data").read_bytes()
+
+    def commit_by(self, strategy: Any) -> None:
+        self.file.commit(strategy=strategy, durable=False)
 
     def teardown(self) -> None:
         self.file.discard()
@@ -144,7 +154,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(strategy=st.sampled_from(["auto", "journaled", "replace", "direct"]))
     def commit(self, strategy: str) -> None:
-        self.file.commit(strategy=strategy, durable=False)  # type: ignore[arg-type]
+        self.commit_by(strategy)
         self.saved = bytes(self.bytes)
         assert not self.file.is_modified
 
@@ -170,7 +180,7 @@ class Model(RuleBasedStateMachine):
     def same(self) -> None:
         assert len(self.file) == len(self.bytes)
         assert self.file[:] == self.bytes
-        assert self.path.read_bytes() == self.saved
+        assert self.contents() == self.saved
 
 
 TestModel = Model.TestCase
