@@ -1,4 +1,4 @@
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 use std::ops::Range;
 
 use crate::pieces::{Piece, Source};
@@ -67,8 +67,8 @@ impl Contents {
         }
         if run.is_dense() {
             let mut bytes = vec![0; (end - start) as usize];
-            if self.original.read_exact_at(&mut bytes, start).is_err() {
-                return self.read_one_by_one(run, buffer);
+            if let Err(error) = self.original.read_exact_at(&mut bytes, start) {
+                return self.read_again(error, run, buffer);
             }
             let mut rest = &bytes[..];
             for (place, skipped) in &run.places {
@@ -94,12 +94,16 @@ impl Contents {
         }
         match self.original.read_vectored_at(&mut buffers, start) {
             Ok(()) => Ok(()),
-            Err(_) => self.read_one_by_one(run, buffer),
+            Err(error) => self.read_again(error, run, buffer),
         }
     }
 
-    /// The slow way, which can say what is wrong with which bytes.
-    fn read_one_by_one(&self, run: &Run, buffer: &mut [u8]) -> Result<()> {
+    /// The slow way, which can say what is wrong with which bytes. What is not read by the system, but fetched, has its own
+    /// say, and may take as long to fail again.
+    fn read_again(&self, error: io::Error, run: &Run, buffer: &mut [u8]) -> Result<()> {
+        if error.get_ref().is_some() {
+            return Err(self.not_read(run.range.clone(), error));
+        }
         let mut offset = run.range.start;
         for (place, skipped) in &run.places {
             offset += *skipped as u64;
@@ -138,8 +142,48 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
-    use crate::SpliceFile;
+    use crate::{Error, OpenOptions, Original, SpliceFile};
+
+    /// Bytes that cannot be fetched, and how often that was tried.
+    #[derive(Debug, Default)]
+    struct Unreachable(AtomicUsize);
+
+    impl Original for Unreachable {
+        fn len(&self) -> u64 {
+            100_000
+        }
+
+        fn read_exact_at(&self, buffer: &mut [u8], _: u64) -> io::Result<()> {
+            if buffer.is_empty() {
+                return Ok(());
+            }
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(io::Error::other("nobody answers"))
+        }
+
+        fn change(&self) -> Option<String> {
+            None
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_fetched_is_not_tried_twice() {
+        for distance in [10, 1000] {
+            let original = Arc::new(Unreachable::default());
+            let contents = Contents::new("far".into(), original.clone(), &OpenOptions::new());
+            let pieces = (5..50).map(|number| Piece::new(Source::Original, distance * number, 9));
+            let outcome = contents.gather(pieces, &mut [0; 45 * 9]);
+            assert!(
+                matches!(outcome, Err(Error::Io { offset, .. }) if offset == 5 * distance),
+                "{outcome:?}"
+            );
+            assert_eq!(original.0.load(Ordering::Relaxed), 1);
+        }
+    }
 
     #[test]
     fn runs_end_where_a_call_can_take_no_more() {

@@ -1,5 +1,5 @@
 use std::io::{self, ErrorKind};
-use std::ops::RangeBounds;
+use std::ops::{Range, RangeBounds};
 use std::path::PathBuf;
 
 use crate::pieces::{Piece, Source};
@@ -66,6 +66,16 @@ impl Contents {
         View::new(self, &self.tree)
     }
 
+    /// The error for bytes of the original that could not be read.
+    pub(crate) fn not_read(&self, range: Range<u64>, source: io::Error) -> Error {
+        if is_gone(&source) {
+            return self.changed();
+        }
+        let (path, operation, state) = (self.path.clone(), "read", FileState::Unchanged);
+        let Range { start: offset, end } = range;
+        Error::Io { path, operation, offset, len: end - offset, source, state }
+    }
+
     /// Fills `buffer` with `piece`, which has its length.
     pub(crate) fn read_piece(&self, buffer: &mut [u8], piece: Piece) -> Result<()> {
         let failed = |path: PathBuf, operation, source| Error::Io {
@@ -76,16 +86,11 @@ impl Contents {
             source,
             state: FileState::Unchanged,
         };
-        let gone = |error: &io::Error| error.kind() == ErrorKind::UnexpectedEof;
         match piece.source {
             Source::Original => {
-                self.original.read_exact_at(buffer, piece.offset).map_err(|error| {
-                    if gone(&error) {
-                        self.changed()
-                    } else {
-                        failed(self.path.clone(), "read", error)
-                    }
-                })
+                let range = piece.offset..piece.offset + piece.len;
+                let read = self.original.read_exact_at(buffer, piece.offset);
+                read.map_err(|error| self.not_read(range, error))
             }
             Source::Added => self.added.read_exact_at(buffer, piece.offset).map_err(|error| {
                 failed(
@@ -98,7 +103,7 @@ impl Contents {
                 let source = &self.sources[number as usize];
                 source.read_exact_at(buffer, piece.offset).map_err(|error| {
                     let cut = || source.check_unchanged().err();
-                    gone(&error)
+                    is_gone(&error)
                         .then(cut)
                         .flatten()
                         .unwrap_or_else(|| failed(source.path().into(), "read", error))
@@ -110,4 +115,9 @@ impl Contents {
             }
         }
     }
+}
+
+/// Whether the bytes are there no more.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::UnexpectedEof
 }
