@@ -556,6 +556,12 @@ class SpliceFile:
     def path(self) -> str:
         """The path of the file, without symlinks, or the address of the object."""
     @property
+    def etag(self) -> str | None:
+        """The ETag of the object as it was opened or last committed; None of a file.
+
+        None of an object that is not there yet, as well.
+        """
+    @property
     def is_modified(self) -> bool:
         """Whether there is something to commit."""
     @property

@@ -13,10 +13,10 @@ impl Caller {
         *self.thread() == Some(thread::current().id())
     }
 
-    /// Until it is dropped, this thread is it.
+    /// Until it is dropped, this thread is it. It may be already.
     pub(crate) fn begin(&self) -> Calling<'_> {
-        *self.thread() = Some(thread::current().id());
-        Calling(self)
+        let before = self.thread().replace(thread::current().id());
+        Calling(self, before)
     }
 
     fn thread(&self) -> MutexGuard<'_, Option<ThreadId>> {
@@ -25,10 +25,10 @@ impl Caller {
 }
 
 /// Python code may run under the lock.
-pub(crate) struct Calling<'a>(&'a Caller);
+pub(crate) struct Calling<'a>(&'a Caller, Option<ThreadId>);
 
 impl Drop for Calling<'_> {
     fn drop(&mut self) {
-        *self.0.thread() = None;
+        *self.0.thread() = self.1;
     }
 }

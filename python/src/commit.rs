@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use bytesplice::{
     Cancel, CommitOptions, Durability, Error, Progress, SpliceFile, Strategy, UnknownStrategy,
 };
-use bytesplice_s3::{Error as ObjectError, ObjectFile, ObjectName};
+use bytesplice_s3::{Error as ObjectError, ObjectFile};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::errors::to_python;
 
 /// Python is asked no more often than this: with busy threads, every time may take 5 ms.
-const INTERVAL: Duration = Duration::from_millis(20);
+pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
 
 /// The strategy of a name.
 ///
@@ -154,39 +154,13 @@ pub(crate) fn commit_object(py: Python<'_>, object: &mut ObjectFile, how: How) -
                 }
                 report(latest);
             }
-            outcome(commit.join())
+            commit.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
         });
         // One that was sent whole has no parts to tell of.
         if committed.is_ok() && swaps && latest.bytes_done < latest.bytes_total {
             report(Progress { bytes_done: latest.bytes_total, ..latest });
         }
         committed
-    })
-}
-
-/// Asks a store, on a thread of its own: Ctrl-C does not wait for the answer.
-///
-/// # Errors
-/// What a signal's handler raised, or what the store says.
-pub(crate) fn ask_store<T: Send + 'static>(
-    py: Python<'_>,
-    object: ObjectName,
-    ask: impl FnOnce() -> Result<T, ObjectError> + Send + 'static,
-) -> PyResult<T> {
-    watched(py, None, Some(Instant::now()), |report, cancel| {
-        let (sender, receiver) = mpsc::channel::<()>();
-        let asking = thread::spawn(move || {
-            let answer = ask();
-            drop(sender);
-            answer
-        });
-        while receiver.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Disconnected) {
-            report(Progress { bytes_done: 0, bytes_total: 1 });
-            if cancel.is_requested() {
-                return Err(ObjectError::Cancelled { object });
-            }
-        }
-        outcome(asking.join())
     })
 }
 
@@ -228,11 +202,6 @@ fn watched<T: Send, E: Into<ObjectError> + Send>(
             Err(error)
         }
     }
-}
-
-/// What a thread came to; a panic goes on here.
-fn outcome<T>(joined: thread::Result<T>) -> T {
-    joined.unwrap_or_else(|panicked| panic::resume_unwind(panicked))
 }
 
 struct Watcher<'a> {

@@ -79,7 +79,7 @@ impl SharedFile {
         Ok(self.edited.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs `action` on the file. It must not call back into Python, unless it holds a [`Calling`].
+    /// Runs `action` on the file. It must not call back into Python, unless it holds a [`Calling`] or the file is an object.
     ///
     /// # Errors
     /// `ClosedError`; `RuntimeError` for an object of a parent process, whose connections are not ours; those of `action`;
@@ -91,6 +91,8 @@ impl SharedFile {
     ) -> PyResult<T> {
         match &mut *self.lock(py)? {
             Some(edited) => {
+                // Whoever waits for a store runs the handlers of signals meanwhile.
+                let _calling = edited.is_far().then(|| self.calling());
                 if edited.is_far() {
                     edited.check_process()?;
                 }

@@ -28,9 +28,7 @@ pub(crate) fn of_kind(kind: &str, message: impl Into<String>) -> PyErr {
 /// object raised while its bytes were read is raised again as it is.
 pub(crate) fn to_python(error: impl Into<ObjectError>) -> PyErr {
     let error = error.into();
-    if let ObjectError::Edits(error) = &error
-        && let Some(raised) = raised_by_python(error)
-    {
+    if let Some(raised) = raised_by_python(&error) {
         return raised;
     }
     let state = state(&error);
@@ -154,18 +152,37 @@ fn of_system(errno: Errno) -> Kind {
     (kind, Some(errno))
 }
 
-/// What Python code raised while the library read from it.
-fn raised_by_python(error: &Error) -> Option<PyErr> {
-    let source = match error {
+/// What Python code raised while the library read from it or waited for a store.
+fn raised_by_python(error: &ObjectError) -> Option<PyErr> {
+    match error {
+        ObjectError::Edits(error) => raised_within(error),
+        ObjectError::Read { source, .. } => raised_as(source),
+        _ => None,
+    }
+}
+
+fn raised_within(error: &Error) -> Option<PyErr> {
+    match error {
         Error::Content { source, .. }
+        | Error::Io { source, .. }
         | Error::Script {
             problem: ScriptProblem::Read(source) | ScriptProblem::Write(source),
             ..
-        } => source,
-        _ => return None,
-    };
-    let raised = source.get_ref().and_then(|inner| inner.downcast_ref::<PyErr>());
-    raised.map(|raised| Python::attach(|py| raised.clone_ref(py)))
+        } => raised_as(source),
+        Error::Script { problem: ScriptProblem::Content(error), .. } => raised_within(error),
+        _ => None,
+    }
+}
+
+fn raised_as(source: &io::Error) -> Option<PyErr> {
+    let inner = source.get_ref()?;
+    if let Some(raised) = inner.downcast_ref::<PyErr>() {
+        return Some(Python::attach(|py| raised.clone_ref(py)));
+    }
+    match inner.downcast_ref() {
+        Some(error) => raised_by_python(error),
+        None => inner.downcast_ref().and_then(raised_within),
+    }
 }
 
 /// A pattern or template that is not valid.

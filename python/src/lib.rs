@@ -8,6 +8,7 @@ mod descriptor;
 mod edited;
 mod errors;
 mod index;
+mod interruptible_store;
 mod items;
 mod length;
 mod map;

@@ -10,8 +10,8 @@ use bytesplice_s3::{
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::commit::ask_store;
 use crate::errors::to_python;
+use crate::interruptible_store::InterruptibleStore;
 
 /// A path as it was given.
 pub(crate) enum Place {
@@ -117,8 +117,11 @@ pub(crate) fn open_object(
     options: ObjectOptions,
 ) -> PyResult<ObjectFile> {
     let settings = store.settings(py)?;
-    let options = ObjectOptions { profile: store.profile.clone(), ..options };
-    ask_store(py, name.clone(), move || ObjectFile::open_with(name, &settings, options))
+    let profile = store.profile.clone();
+    let profile = profile.unwrap_or_else(|| Profile::of(settings.endpoint.as_deref()));
+    let client = client(name, &settings)?;
+    let options = ObjectOptions { profile: Some(profile), ..options };
+    py.detach(|| ObjectFile::of_store(client, options)).map_err(to_python)
 }
 
 /// Opens what is at a place.
@@ -143,11 +146,8 @@ pub(crate) fn open_place(
 /// The object as its store sees it.
 ///
 /// # Errors
-/// There are no credentials, or the store cannot be at its address.
-pub(crate) fn client(
-    py: Python<'_>,
-    name: ObjectName,
-    store: &StoreOptions,
-) -> PyResult<Arc<dyn Store>> {
-    Ok(Arc::new(Client::new(name, &store.settings(py)?).map_err(to_python)?))
+/// The store cannot be at its address.
+pub(crate) fn client(name: ObjectName, settings: &Settings) -> PyResult<Arc<dyn Store>> {
+    let client = Client::new(name, settings).map_err(to_python)?;
+    Ok(Arc::new(InterruptibleStore::new(client)))
 }

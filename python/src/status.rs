@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 
 use bytesplice::JournalStatus;
-use bytesplice_s3::{Client, LeftoverUpload, ObjectName, Store};
+use bytesplice_s3::{Error, LeftoverUpload, ObjectName};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::commit::ask_store;
 use crate::errors::to_python;
-use crate::place::{Place, StoreOptions, address};
+use crate::place::{Place, StoreOptions, address, client};
 
 /// Look at a file or an object without changing it: a dictionary with the names that `bytesplice status --json` uses.
 ///
@@ -38,10 +37,15 @@ fn status_of_object<'py>(
     store: &StoreOptions,
 ) -> PyResult<Bound<'py, PyDict>> {
     let settings = store.settings(py)?;
-    let endpoint = settings.endpoint.clone();
-    let client = Client::new(name.clone(), &settings).map_err(to_python)?;
-    let (head, uploads) =
-        ask_store(py, name.clone(), move || Ok((client.head()?, client.list_uploads())))?;
+    let store = client(name.clone(), &settings)?;
+    let head = py.detach(|| store.head()).map_err(to_python)?;
+    // Not every store lists them.
+    let uploads = match py.detach(|| store.list_uploads()) {
+        Ok(uploads) => Some(self::uploads(py, &uploads)?),
+        // A signal ended the wait.
+        Err(error @ Error::Read { .. }) => return Err(to_python(error)),
+        Err(_) => None,
+    };
     let dict = PyDict::new(py);
     dict.set_item("path", address(&name))?;
     dict.set_item("length", head.len)?;
@@ -50,9 +54,7 @@ fn status_of_object<'py>(
     head.attributes.iter().try_for_each(|(name, value)| attributes.set_item(name, value))?;
     dict.set_item("attributes", attributes)?;
     dict.set_item("tags", head.tags)?;
-    dict.set_item("endpoint", endpoint)?;
-    // Not every store lists them.
-    let uploads = uploads.ok().map(|uploads| self::uploads(py, &uploads)).transpose()?;
+    dict.set_item("endpoint", settings.endpoint)?;
     dict.set_item("uploads", uploads)?;
     Ok(dict)
 }

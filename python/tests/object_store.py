@@ -82,7 +82,7 @@ class Server:
             "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
             "AWS_CONFIG_FILE": "/nonexistent",
         } | dict.fromkeys(
-            ["AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"], ""
+            ["AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"], ""
         )
 
     def put(self, key: str, contents: bytes, **headers: str) -> None:
@@ -180,7 +180,8 @@ class Proxy:
         self._server = server
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
-        # Requests wait for it.
+        # Requests that begin so wait for it.
+        self.held = re.compile(rb"")
         self.passes = threading.Event()
         self.passes.set()
         # How many came, whether they were passed on or not.
@@ -215,7 +216,8 @@ class Proxy:
             while chunk := client.recv(1 << 16):
                 if re.match(rb"(GET|HEAD|PUT|POST|DELETE) /", chunk):
                     self.requests += 1
-                    self.passes.wait()
+                    if self.held.match(chunk):
+                        self.passes.wait()
                     time.sleep(self.delay)
                     if self._dead:
                         return

@@ -8,6 +8,7 @@ import os
 import pickle
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def test_edits_reach_the_object_together(store: Server) -> None:
         file.replace(10, 20, b"text of any length")
         file.append(bytearray(b"."))
         assert store.get("data") == CONTENTS
+        assert file.etag == store.head("data")["etag"]
         assert file.is_modified
         assert file[:] == b"0000AAAA22text of any length55556666777788889999."
     assert store.get("data") == b"0000AAAA22text of any length55556666777788889999."
@@ -206,6 +208,7 @@ def test_objects_that_are_not_there(store: Server) -> None:
         one.append(b"made")
         one.commit()
         assert store.get("data") == b"made"
+        assert (one.etag, two.etag) == (store.head("data")["etag"], None)
         with pytest.raises(bytesplice.ChangedError):
             two.commit()
         two.close()
@@ -394,18 +397,45 @@ def test_control_c_stops_a_commit(proxy: Proxy, store: Server, tmp_path: Path) -
     assert store.get("data") == LONG[:1] + b"new" + LONG[1:]
 
 
-@pytest.mark.parametrize("call", ["open", "status", "recover", "apply"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "bytesplice.open(path)",
+        "bytesplice.status(path)",
+        "bytesplice.recover(path)",
+        "bytesplice.apply(path, b'')",
+        "bytesplice.diff(path, path, io.BytesIO())",
+        "file[0]",
+        "file[1:]",
+        "file.read()",
+        "file.find(b'none')",
+        "file.line_count()",
+        "file.expect(0, 1, b'0')",
+        "file.view('now')[1:]",
+        "file.write_script(io.BytesIO(), undo=True)",
+        "file.apply(script)",
+    ],
+)
 def test_control_c_does_not_wait_for_a_store(proxy: Proxy, tmp_path: Path, call: str) -> None:
     proxy.passes.clear()
-    arguments = f'"{ADDRESS}", b""' if call == "apply" else f'"{ADDRESS}"'
+    if "file" in call:
+        proxy.held = re.compile(rb"GET /bucket/data")
     script = f"""if True:
-        import bytesplice, signal
+        import bytesplice, io, signal
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        path = "{ADDRESS}"
+        script = b'{{"bytesplice":1}}\\n{{"remove":[0,1],"old":{{"text":"0"}}}}'
+        if "file" in "{call}":
+            file = bytesplice.open(path)
+            file.snapshot("now")
+            file.remove(5, 6)
         print("begin", flush=True)
         try:
-            bytesplice.{call}({arguments})
+            {call}
         except KeyboardInterrupt:
             print("stopped", flush=True)
+        if "file" in "{call}":
+            file.close()
         """
     begin = time.monotonic()
     assert interrupted(script, tmp_path / "none") == b"stopped\n"
@@ -573,6 +603,29 @@ def test_objects_are_not_pickled(store: Server) -> None:
     with bytesplice.open(ADDRESS) as file, pytest.raises(TypeError, match="pickle"):
         pickle.dumps(file)
     assert store.get("data") == CONTENTS
+
+
+def test_handlers_of_signals_cannot_use_the_object(proxy: Proxy) -> None:
+    told: list[BaseException] = []
+
+    def handler(_number: int, _frame: object) -> None:
+        try:
+            file.read()
+        except bytesplice.BusyError as error:
+            told.append(error)
+        proxy.passes.set()
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with bytesplice.open(ADDRESS) as file:
+            proxy.passes.clear()
+            timer = threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGUSR1])
+            timer.start()
+            assert file[0] == ord("0")
+            timer.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert len(told) == 1
 
 
 def test_history(store: Server) -> None:

@@ -16,7 +16,7 @@ use pyo3::exceptions::{PyResourceWarning, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::commit::{How, ask_store, commit, commit_object, search};
+use crate::commit::{How, commit, commit_object, search};
 use crate::descriptor::reopen;
 use crate::edited::{Edited, SharedFile};
 use crate::errors::to_python;
@@ -181,8 +181,8 @@ fn recover<'py>(
             let age = Duration::try_from_secs_f64(older_than.unwrap_or(DAY)).map_err(|error| {
                 PyValueError::new_err(format!("older_than is a number of seconds: {error}"))
             })?;
-            let store = client(py, name.clone(), &store)?;
-            let aborted = ask_store(py, name, move || bytesplice_s3::recover(&*store, age))?;
+            let store = client(name, &store.settings(py)?)?;
+            let aborted = py.detach(|| bytesplice_s3::recover(&*store, age)).map_err(to_python)?;
             Ok(status::uploads(py, &aborted)?.into_any())
         }
     }
@@ -334,6 +334,15 @@ impl PySpliceFile {
     #[getter]
     fn path(&self) -> &std::ffi::OsStr {
         self.path.as_os_str()
+    }
+
+    /// The ETag of the object as it was opened or last committed; None of a file, and of an object that is not there yet.
+    #[getter]
+    fn etag(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        self.file.with(py, |edited| match &edited.file {
+            Opened::File(_) => Ok(None),
+            Opened::Object(object) => Ok(object.head().map(|head| head.etag.clone())),
+        })
     }
 
     /// Whether there is something to commit.

@@ -1,0 +1,121 @@
+//! A store that is waited for as Python waits: signals are handled meanwhile.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+
+use bytesplice_s3::{
+    Client, Condition, Error, Head, LeftoverUpload, ObjectName, Result, Retry, Store, Upload,
+    UploadedPart,
+};
+use pyo3::prelude::*;
+
+use crate::commit::INTERVAL;
+
+/// Asks on a thread of its own whatever changes nothing, and asks Python about signals until the answer is there: what a handler
+/// raises, such as that of Ctrl-C, ends the wait, however long the store takes, and becomes the source of the error.
+///
+/// Requests that change something are waited for, so that what becomes of them is known.
+pub(crate) struct InterruptibleStore(Arc<Client>);
+
+impl InterruptibleStore {
+    pub(crate) fn new(client: Client) -> Self {
+        Self(Arc::new(client))
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Client) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let client = Arc::clone(&self.0);
+        let (sender, receiver) = mpsc::sync_channel(1);
+        // Nobody listens any more after a signal.
+        let asking = move || sender.send(ask(&client)).unwrap_or_default();
+        thread::Builder::new().spawn(asking).map_err(|error| self.failed(error))?;
+        loop {
+            match receiver.recv_timeout(INTERVAL) {
+                Ok(answer) => return answer,
+                Err(RecvTimeoutError::Timeout) => {
+                    // Nothing in other threads than the main one, as always in Python.
+                    if let Some(Err(raised)) = Python::try_attach(|py| py.check_signals()) {
+                        return Err(self.failed(io::Error::other(raised)));
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(self.failed(io::ErrorKind::BrokenPipe.into()));
+                }
+            }
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> Error {
+        Error::Read { object: self.0.name().clone(), offset: 0, source }
+    }
+}
+
+impl Store for InterruptibleStore {
+    fn name(&self) -> &ObjectName {
+        self.0.name()
+    }
+
+    fn retry(&self) -> Retry {
+        self.0.retry()
+    }
+
+    fn head(&self) -> Result<Head> {
+        self.ask(Store::head)
+    }
+
+    fn get(&self, range: Range<u64>, etag: &str) -> Result<Vec<u8>> {
+        let etag = etag.to_owned();
+        self.ask(move |client| client.get(range, &etag))
+    }
+
+    fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String> {
+        self.0.put(body, like, condition)
+    }
+
+    fn create_upload(&self, like: Option<&Head>) -> Result<Upload> {
+        self.0.create_upload(like)
+    }
+
+    fn upload_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<UploadedPart> {
+        self.0.upload_part(upload, number, body)
+    }
+
+    fn copy_part(
+        &self,
+        upload: &Upload,
+        number: u16,
+        range: Range<u64>,
+        etag: &str,
+    ) -> Result<UploadedPart> {
+        self.0.copy_part(upload, number, range, etag)
+    }
+
+    fn complete(
+        &self,
+        upload: &Upload,
+        parts: &[UploadedPart],
+        condition: &Condition,
+    ) -> Result<String> {
+        self.0.complete(upload, parts, condition)
+    }
+
+    fn abort(&self, upload: &str) -> Result<()> {
+        self.0.abort(upload)
+    }
+
+    fn list_parts(&self, upload: &str) -> Result<Vec<UploadedPart>> {
+        self.ask({
+            let upload = upload.to_owned();
+            move |client| client.list_parts(&upload)
+        })
+    }
+
+    fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
+        self.ask(Store::list_uploads)
+    }
+}
