@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 
@@ -18,18 +19,23 @@ use crate::commit::INTERVAL;
 /// raises, such as that of Ctrl-C, ends the wait, however long the store takes, and becomes the source of the error.
 ///
 /// Requests that change something are waited for, so that what becomes of them is known.
-pub(crate) struct InterruptibleStore(Arc<Client>);
+pub(crate) struct InterruptibleStore {
+    client: Arc<Client>,
+    /// How often a handler raised something: that ends the waits of other threads for the same call as well.
+    raised: AtomicUsize,
+}
 
 impl InterruptibleStore {
     pub(crate) fn new(client: Client) -> Self {
-        Self(Arc::new(client))
+        Self { client: Arc::new(client), raised: AtomicUsize::new(0) }
     }
 
     fn ask<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Client) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let client = Arc::clone(&self.0);
+        let client = Arc::clone(&self.client);
+        let raised_before = self.raised.load(Ordering::Relaxed);
         let (sender, receiver) = mpsc::sync_channel(1);
         // Nobody listens any more after a signal.
         let asking = move || sender.send(ask(&client)).unwrap_or_default();
@@ -40,7 +46,11 @@ impl InterruptibleStore {
                 Err(RecvTimeoutError::Timeout) => {
                     // Nothing in other threads than the main one, as always in Python.
                     if let Some(Err(raised)) = Python::try_attach(|py| py.check_signals()) {
+                        self.raised.fetch_add(1, Ordering::Relaxed);
                         return Err(self.failed(io::Error::other(raised)));
+                    }
+                    if self.raised.load(Ordering::Relaxed) != raised_before {
+                        return Err(self.failed(io::ErrorKind::Interrupted.into()));
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => {
@@ -51,17 +61,17 @@ impl InterruptibleStore {
     }
 
     fn failed(&self, source: io::Error) -> Error {
-        Error::Read { object: self.0.name().clone(), offset: 0, source }
+        Error::Read { object: self.client.name().clone(), offset: 0, source }
     }
 }
 
 impl Store for InterruptibleStore {
     fn name(&self) -> &ObjectName {
-        self.0.name()
+        self.client.name()
     }
 
     fn retry(&self) -> Retry {
-        self.0.retry()
+        self.client.retry()
     }
 
     fn head(&self) -> Result<Head> {
@@ -74,15 +84,15 @@ impl Store for InterruptibleStore {
     }
 
     fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String> {
-        self.0.put(body, like, condition)
+        self.client.put(body, like, condition)
     }
 
     fn create_upload(&self, like: Option<&Head>) -> Result<Upload> {
-        self.0.create_upload(like)
+        self.client.create_upload(like)
     }
 
     fn upload_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<UploadedPart> {
-        self.0.upload_part(upload, number, body)
+        self.client.upload_part(upload, number, body)
     }
 
     fn copy_part(
@@ -92,7 +102,7 @@ impl Store for InterruptibleStore {
         range: Range<u64>,
         etag: &str,
     ) -> Result<UploadedPart> {
-        self.0.copy_part(upload, number, range, etag)
+        self.client.copy_part(upload, number, range, etag)
     }
 
     fn complete(
@@ -101,11 +111,11 @@ impl Store for InterruptibleStore {
         parts: &[UploadedPart],
         condition: &Condition,
     ) -> Result<String> {
-        self.0.complete(upload, parts, condition)
+        self.client.complete(upload, parts, condition)
     }
 
     fn abort(&self, upload: &str) -> Result<()> {
-        self.0.abort(upload)
+        self.client.abort(upload)
     }
 
     fn list_parts(&self, upload: &str) -> Result<Vec<UploadedPart>> {

@@ -414,11 +414,18 @@ def test_control_c_stops_a_commit(proxy: Proxy, store: Server, tmp_path: Path) -
         "file.view('now')[1:]",
         "file.write_script(io.BytesIO(), undo=True)",
         "file.apply(script)",
+        "read_on(file)",
     ],
 )
-def test_control_c_does_not_wait_for_a_store(proxy: Proxy, tmp_path: Path, call: str) -> None:
+def test_control_c_does_not_wait_for_a_store(
+    proxy: Proxy, store: Server, tmp_path: Path, call: str
+) -> None:
     proxy.passes.clear()
-    if "file" in call:
+    if "read_on" in call:
+        # Several requests at a time.
+        store.put("data", LONG * 2)
+        proxy.held = re.compile(rb"GET /bucket/data(?s:.*)range: *bytes=1[0-9]{7}-", re.IGNORECASE)
+    elif "file" in call:
         proxy.held = re.compile(rb"GET /bucket/data")
     script = f"""if True:
         import bytesplice, io, signal
@@ -429,6 +436,9 @@ def test_control_c_does_not_wait_for_a_store(proxy: Proxy, tmp_path: Path, call:
             file = bytesplice.open(path)
             file.snapshot("now")
             file.remove(5, 6)
+        def read_on(file):
+            for start in range(0, len(file), 1 << 18):
+                file.read(start, min(1 << 18, len(file) - start))
         print("begin", flush=True)
         try:
             {call}
@@ -644,9 +654,12 @@ def test_history(store: Server) -> None:
             file.undo()
     with bytesplice.open(ADDRESS) as file:
         file.insert(0, b"new")
+        file.copy_range(MIB, 2 * MIB, 10)
+        file.move_range(5 * MIB, 9 * MIB, 3)
         file.commit()
-        # Nothing had to be fetched for this.
-        assert file.undo()
+        # Nothing has to be fetched for these.
+        assert [file.undo(), file.undo(), file.undo(), file.undo()] == [True, True, True, False]
+        assert file[:] == LONG[2 * MIB :]
         file.remove(0, 1)
         file.commit()
         with pytest.raises(bytesplice.HistoryError):

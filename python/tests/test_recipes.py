@@ -14,7 +14,10 @@ import mutagen.id3
 import mutagen.mp4
 import pytest
 from conftest import CONTENTS
+from object_store import Server
 from test_fileobj import mp3, mp4
+
+import bytesplice
 
 PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
 
@@ -40,6 +43,20 @@ def test_search_and_replace(data: Path, capsys: pytest.CaptureFixture[str]) -> N
     run("Search and replace", path=data)
     assert capsys.readouterr().out == "9 14 1\n21 24 0\n"
     assert data.read_bytes() == b"name=new green 20-10 red"
+
+
+def test_objects(objects: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [b"line %d\n" % number for number in range(3000)]
+    objects.put("log", b"".join(lines))
+    run("Objects in S3-compatible stores")
+    assert objects.get("log") == b"a header\n" + b"".join(lines[1000:])
+    assert "'puts': 1" in capsys.readouterr().out
+    page = (Path(__file__).parents[1] / "README.md").read_text()
+    (block,) = re.findall(r"^```python\n(with bytesplice.open\(\"s3:.*?)^```$", page, re.M | re.S)
+    objects.put("key", CONTENTS)
+    exec(block.replace("https://s3.example.com", objects.endpoint), {"bytesplice": bytesplice})
+    assert objects.get("key") == b"a header\n" + CONTENTS
+    assert capsys.readouterr().out == "49 bytes are to be sent\n"
 
 
 def test_progress(

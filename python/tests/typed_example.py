@@ -30,9 +30,21 @@ def edit(path: Path) -> int:
         return len(file)
 
 
+def edit_object(address: str) -> None:
+    with bytesplice.open(address, store="aws", endpoint=None, create=True) as file:
+        file.append(b"one more\n")
+        print(file.plan().get("bytes_up"), file.etag)
+    for upload in bytesplice.recover(address, older_than=3600.0):
+        print(upload["id"], upload["initiated"].isoformat())
+    print(bytesplice.status(address).get("uploads"))
+
+
 def main() -> None:
     try:
         edit(Path("x"))
+        edit_object("s3://bucket/log")
+    except bytesplice.UnreachableError as error:
+        print(error.errno)
     except bytesplice.ChangedError as error:
         print(error.errno, error.file_state)
     except bytesplice.Error:
