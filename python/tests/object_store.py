@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree
@@ -31,8 +31,18 @@ class Server:
 
     def __init__(self) -> None:
         """Start it, and wait until it can store."""
-        self._folder = tempfile.TemporaryDirectory()
-        folder = Path(self._folder.name)
+        for _ in range(5):
+            self._folder = tempfile.TemporaryDirectory()
+            self.port = free_port()
+            self._start(Path(self._folder.name))
+            if self._becomes_ready():
+                return
+            # Others may have taken a port meanwhile.
+            told = self._log.read_text(errors="replace")
+            self.stop()
+        raise RuntimeError(f"the server does not answer: {told}")
+
+    def _start(self, folder: Path) -> None:
         identity = {
             "name": "test",
             "actions": ["Admin"],
@@ -40,7 +50,6 @@ class Server:
         }
         (folder / "identities.json").write_text(json.dumps({"identities": [identity]}))
         (folder / "data").mkdir()
-        self.port = free_port()
         ports = [f"-s3.port={self.port}", f"-s3.port.grpc={free_port()}"]
         for name in ("master", "volume", "filer"):
             ports += [f"-{name}.port={free_port()}", f"-{name}.port.grpc={free_port()}"]
@@ -56,11 +65,6 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
 
     def stop(self) -> None:
         """End it, and forget all objects."""
@@ -157,19 +161,18 @@ class Server:
         credential = f"Credential={KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
         return headers | {"authorization": f"AWS4-HMAC-SHA256 {credential}"}
 
-    def _wait_until_ready(self) -> None:
+    def _becomes_ready(self) -> bool:
         deadline = time.monotonic() + 60
-        while True:
+        while self._process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError, http.client.HTTPException):
                 # It may be there already.
                 with contextlib.suppress(OSError):
                     self.request("PUT", "")
                 # It may listen before it can store.
                 self.put("ready", b"ready")
-                return
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the server does not answer: {self._log.read_text()}")
+                return True
             time.sleep(0.1)
+        return False
 
 
 class Proxy:
@@ -193,26 +196,40 @@ class Proxy:
         # Whether that one is answered itself.
         self.answers_last = False
         self._dead = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._sockets = [self._socket]
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Cut all connections, and wait for all threads: a later test may fork."""
+        self.delay = 0
         self.passes.set()
-        # Wakes the thread that accepts, which closing alone does not.
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        for thread in self._threads:
+            while thread.is_alive():
+                # Wakes it, which closing alone does not.
+                for one in self._sockets:
+                    with contextlib.suppress(OSError):
+                        one.shutdown(socket.SHUT_RDWR)
+                thread.join(0.1)
+        for one in self._sockets:
+            one.close()
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._socket.accept()
-                threading.Thread(target=self._serve, args=[client], daemon=True).start()
+                server = socket.create_connection(("127.0.0.1", self._server.port))
+                self._sockets += [client, server]
+                self._start(self._serve, client, server)
+                self._start(self._answer, server, client)
 
-    def _serve(self, client: socket.socket) -> None:
-        server = socket.create_connection(("127.0.0.1", self._server.port))
-        with client, server, contextlib.suppress(OSError):
-            threading.Thread(target=self._answer, args=[server, client], daemon=True).start()
+    def _serve(self, client: socket.socket, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
             while chunk := client.recv(1 << 16):
                 if re.match(rb"(GET|HEAD|PUT|POST|DELETE) /", chunk):
                     self.requests += 1
@@ -220,9 +237,11 @@ class Proxy:
                         self.passes.wait()
                     time.sleep(self.delay)
                     if self._dead:
-                        return
+                        client.shutdown(socket.SHUT_RDWR)
+                        break
                     self._dead = self.last is not None and self.last.match(chunk) is not None
                 server.sendall(chunk)
+            server.shutdown(socket.SHUT_RDWR)
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
         with contextlib.suppress(OSError):

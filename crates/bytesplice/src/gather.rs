@@ -209,6 +209,6 @@ mod tests {
         target.as_file().set_len(500_000).unwrap();
         let pieces = (0..60_000).map(|number| Piece::new(Source::Original, 10 * number, 9));
         let outcome = file.gather(pieces, &mut vec![0; 540_000]);
-        assert!(matches!(outcome, Err(crate::Error::Changed { .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(Error::Changed { .. })), "{outcome:?}");
     }
 }
