@@ -249,8 +249,6 @@ class Proxy:
                 if self._dead and not self.answers_last:
                     break
                 client.sendall(chunk)
-                if self._dead:
-                    break
             client.shutdown(socket.SHUT_RDWR)
 
 
