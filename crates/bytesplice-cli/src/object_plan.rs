@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use bytesplice_s3::{Origin, Part, Plan, Requests};
+use bytesplice_s3::{Origin, Plan, Requests};
 use serde_json::{Value, json};
 
 use crate::layout::Layout;
@@ -88,7 +88,7 @@ fn list(plan: &Plan, table: &mut String) {
             let becomes = match part.origin {
                 Origin::Kept(offset) if offset == part.offset => "copied".into(),
                 Origin::Kept(offset) => format!("copied from {}", place(offset, part.len)),
-                Origin::New => match fetched(plan, part) {
+                Origin::New => match plan.bytes_fetched(part) {
                     0 => "sent".into(),
                     fetched => format!("sent, {} of it fetched before", bytes(fetched)),
                 },
@@ -102,12 +102,6 @@ fn list(plan: &Plan, table: &mut String) {
     }
 }
 
-/// Bytes of a part that is sent which the store has.
-fn fetched(plan: &Plan, part: &Part) -> u64 {
-    let segments = plan.segments(part.offset..part.end());
-    segments.filter(|segment| segment.origin != Origin::New).map(|segment| segment.len).sum()
-}
-
 /// The same for programs.
 pub fn object_plan_value(plan: &Plan) -> Value {
     let cost = plan.cost();
@@ -119,7 +113,7 @@ pub fn object_plan_value(plan: &Plan) -> Value {
         let mut value = json!({ "range": [part.offset, part.end()] });
         match part.origin {
             Origin::Kept(from) => value["copied_from"] = from.into(),
-            Origin::New => value["bytes_fetched"] = fetched(plan, part).into(),
+            Origin::New => value["bytes_fetched"] = plan.bytes_fetched(part).into(),
         }
         value
     });
