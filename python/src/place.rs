@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytesplice::OpenOptions;
 use bytesplice_s3::{
-    Client, Error, ObjectFile, ObjectName, ObjectOptions, Opened, Profile, Settings, Store,
+    Client, ObjectFile, ObjectName, ObjectOptions, Opened, Profile, Settings, Store,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -25,17 +25,8 @@ impl<'py> FromPyObject<'_, 'py> for Place {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let path: PathBuf = object.extract()?;
-        if !ObjectName::is_address(&path) {
-            return Ok(Self::File(path));
-        }
-        let name = path.to_str().map_or_else(
-            || {
-                let name = path.to_string_lossy().into_owned();
-                Err(Error::Name { name, why: "names of objects are UTF-8" })
-            },
-            str::parse,
-        );
-        name.map(Self::Object).map_err(to_python)
+        let name = ObjectName::of_address(&path).map_err(to_python)?;
+        Ok(name.map_or_else(|| Self::File(path), Self::Object))
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use bytesplice::OpenOptions;
-use bytesplice_s3::{Error, ObjectFile, ObjectName, ObjectOptions, Opened, Profile, Settings};
+use bytesplice_s3::{ObjectFile, ObjectName, ObjectOptions, Opened, Profile, Settings};
 
 use crate::cli::StoreOptions;
 use crate::failure::Failure;
@@ -46,14 +46,7 @@ impl ObjectPlace {
     /// # Errors
     /// The address, the credentials or the profile of them are not valid.
     pub fn of(name: &OsStr, store: &StoreOptions) -> Result<Option<Self>, Failure> {
-        if !ObjectName::is_address(name) {
-            return Ok(None);
-        }
-        let text = name.to_str().ok_or_else(|| Error::Name {
-            name: name.to_string_lossy().into_owned(),
-            why: "names of objects are UTF-8",
-        })?;
-        let name = text.parse()?;
+        let Some(name) = ObjectName::of_address(name)? else { return Ok(None) };
         let settings = Settings::from_environment(store.endpoint.as_deref())?;
         let profile = match store.store {
             Some(argument) => argument.into(),

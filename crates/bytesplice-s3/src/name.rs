@@ -15,7 +15,8 @@ const SCHEME: &str = "s3://";
 /// assert_eq!((name.bucket(), name.key()), ("bucket", "folder/key"));
 /// assert_eq!(name.to_string(), "s3://bucket/folder/key");
 /// assert!(ObjectName::is_address("s3://bucket/folder/key"));
-/// assert!(!ObjectName::is_address("folder/file"));
+/// assert_eq!(ObjectName::of_address("s3://bucket/folder/key")?, Some(name));
+/// assert_eq!(ObjectName::of_address("folder/file")?, None);
 /// # Ok::<(), bytesplice_s3::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,6 +47,22 @@ impl ObjectName {
     #[must_use]
     pub fn is_address(name: impl AsRef<OsStr>) -> bool {
         name.as_ref().as_encoded_bytes().starts_with(SCHEME.as_bytes())
+    }
+
+    /// The object that `name` is the [address](Self::is_address) of; none for any other name, which is that of a file.
+    ///
+    /// # Errors
+    /// [`Error::Name`], as for [`new`](Self::new), and for an address that is not UTF-8.
+    pub fn of_address(name: impl AsRef<OsStr>) -> Result<Option<Self>> {
+        let name = name.as_ref();
+        if !Self::is_address(name) {
+            return Ok(None);
+        }
+        let text = name.to_str().ok_or_else(|| Error::Name {
+            name: name.to_string_lossy().into_owned(),
+            why: "names of objects are UTF-8",
+        })?;
+        text.parse().map(Some)
     }
 
     /// The bucket.
