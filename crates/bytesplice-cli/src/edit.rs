@@ -352,10 +352,5 @@ fn commit_file(
     let committed = file.commit_with(how);
     interrupt.commit_ends();
     progress.finish();
-    match (committed, interrupt.signal()) {
-        (Err(error @ Error::Cancelled { .. }), Some(signal)) => {
-            Err(Failure::Interrupted { error: Box::new(error.into()), signal })
-        }
-        (committed, _) => Ok(committed?),
-    }
+    committed.map_err(|error| interrupt.told(error))
 }

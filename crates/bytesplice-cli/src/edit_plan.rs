@@ -1,7 +1,6 @@
 //! What the commit of an edit would do, to a file or to an object.
 
-use bytesplice::CommitOptions;
-use bytesplice::CommitPlan;
+use bytesplice::{CommitOptions, CommitPlan};
 use bytesplice_s3::{Opened, Plan};
 use serde_json::Value;
 

@@ -176,6 +176,15 @@ impl Failure {
         }
     }
 
+    /// Somebody asked for the end.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Library(bytesplice::Error::Cancelled { .. })
+                | Self::Object(bytesplice_s3::Error::Cancelled { .. })
+        )
+    }
+
     /// The reader of our output went away, as `head` does: no failure to anybody.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)

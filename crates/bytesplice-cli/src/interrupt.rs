@@ -74,6 +74,16 @@ impl Interrupt {
         Some(self.0.signal.load(Ordering::Relaxed)).filter(|&signal| signal != 0)
     }
 
+    /// What to say of a commit that failed: that a signal stopped it, if one did.
+    pub fn told(&self, error: impl Into<Failure>) -> Failure {
+        match (error.into(), self.signal()) {
+            (failure, Some(signal)) if failure.is_cancelled() => {
+                Failure::Interrupted { error: Box::new(failure), signal }
+            }
+            (failure, _) => failure,
+        }
+    }
+
     /// Fails if a signal asked to stop, while the file at `path` is not changed.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The commit of an object.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use bytesplice::Progress;
 use bytesplice_s3::{CommitOptions, Error, ObjectFile};
@@ -28,10 +28,9 @@ pub fn commit_object(
     let advance = |now: Progress| {
         progress.lock().unwrap_or_else(PoisonError::into_inner).advance(now);
     };
-    let upload = Mutex::new(None);
-    let on_upload = |id: &str| {
-        *upload.lock().unwrap_or_else(PoisonError::into_inner) = Some(id.to_owned());
-    };
+    let upload = OnceLock::new();
+    // There is one.
+    let on_upload = |id: &str| drop(upload.set(id.to_owned()));
     let committed = object.commit_with(&CommitOptions {
         resume: options.upload.resume.as_deref(),
         keep_upload: options.upload.keep_upload,
@@ -43,19 +42,13 @@ pub fn commit_object(
     interrupt.commit_ends();
     progress.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
     let Err(error) = committed else { return Ok(()) };
-    let upload = upload.into_inner().unwrap_or_else(PoisonError::into_inner);
     // A swap whose answer was lost ends the upload in any case.
     let is_there =
         |id: &str| !matches!(object.store().list_parts(id), Err(Error::UploadGone { .. }));
-    if let (true, Some(upload)) = (options.upload.keep_upload, upload)
-        && is_there(&upload)
+    if let (true, Some(upload)) = (options.upload.keep_upload, upload.get())
+        && is_there(upload)
     {
         notice(&format!("{}: to go on with the upload: --resume {upload}", shown(path)));
     }
-    Err(match (error, interrupt.signal()) {
-        (error @ Error::Cancelled { .. }, Some(signal)) => {
-            Failure::Interrupted { error: Box::new(error.into()), signal }
-        }
-        (error, _) => error.into(),
-    })
+    Err(interrupt.told(error))
 }

@@ -71,8 +71,7 @@ impl ObjectStatus {
             Ok(uploads) => {
                 let mut name = "uploads";
                 for upload in uploads {
-                    let (age, id) = (age(upload, SystemTime::now()), printable(&upload.id));
-                    row(name, format!("begun {age} ago: {id}"));
+                    row(name, begun(upload));
                     name = "";
                 }
             }
@@ -107,8 +106,13 @@ pub fn uploads_value(uploads: &[LeftoverUpload]) -> Value {
     uploads.iter().map(value).collect()
 }
 
+/// When an upload was begun, and which one it is.
+pub fn begun(upload: &LeftoverUpload) -> String {
+    format!("begun {} ago: {}", age(upload, SystemTime::now()), printable(&upload.id))
+}
+
 /// How long ago an upload was begun, such as `1h 5m 12s`.
-pub fn age(upload: &LeftoverUpload, now: SystemTime) -> String {
+fn age(upload: &LeftoverUpload, now: SystemTime) -> String {
     // By another clock it may be in the future.
     let age = now.duration_since(upload.initiated).unwrap_or_default().as_secs();
     format!("{:#}", SignedDuration::from_secs(i64::try_from(age).unwrap_or(i64::MAX)))

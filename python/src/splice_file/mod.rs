@@ -315,10 +315,7 @@ impl PySpliceFile {
                 Opened::Object(object) if *read_only && is_modified => {
                     return Err(to_python(Error::PermissionDenied { path: object.path().into() }));
                 }
-                Opened::Object(object) => {
-                    let _calling = self.file.calling();
-                    return commit_object(py, object, how);
-                }
+                Opened::Object(object) => return commit_object(py, object, how),
             };
             let stores = is_modified.then(|| FileStores::at(file.path())).flatten();
             let _committing = stores.as_ref().map(|stores| stores.committing(py)).transpose()?;

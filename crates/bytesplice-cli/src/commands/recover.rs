@@ -1,15 +1,14 @@
 use std::path::Path;
-
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytesplice::{RecoverOptions, Recovery, recover_with};
 use bytesplice_s3::{Client, LeftoverUpload, Store, recover};
 
 use crate::cli::RecoverArguments;
 use crate::failure::Failure;
-use crate::object_status::{age, uploads_value};
+use crate::object_status::{begun, uploads_value};
 use crate::opened::ObjectPlace;
-use crate::output::{object, print, print_object, printable, shown};
+use crate::output::{object, print, print_object, shown};
 
 /// No commit takes so long.
 const USUAL_AGE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -65,8 +64,7 @@ fn recover_object(
     let mut text = format!("{}: {}\n", shown(path), sentence(&aborted, &left));
     for (word, uploads) in [("aborted", &aborted), ("left", &left)] {
         for upload in uploads {
-            let (age, id) = (age(upload, SystemTime::now()), printable(&upload.id));
-            text += &format!("  {word}, begun {age} ago: {id}\n");
+            text += &format!("  {word}, {}\n", begun(upload));
         }
     }
     if !left.is_empty() {

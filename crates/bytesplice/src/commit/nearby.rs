@@ -75,9 +75,8 @@ pub(crate) fn joined(ranges: impl Iterator<Item = Range<u64>>) -> impl Iterator<
     let mut ranges = ranges.peekable();
     std::iter::from_fn(move || {
         let mut joined = ranges.next()?;
-        let end = |joined: &Range<u64>| joined.end;
         while let Some(next) =
-            ranges.next_if(|next| next.start >= end(&joined) && next.start - end(&joined) <= SHORT)
+            ranges.next_if(|next| next.start >= joined.end && next.start - joined.end <= SHORT)
         {
             joined.end = next.end;
         }
