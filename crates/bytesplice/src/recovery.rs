@@ -3,14 +3,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::commit::engine::Engine;
+use crate::commit::locate::storage_of;
 use crate::commit::plan::Geometry;
 use crate::commit::recover::Goal;
 use crate::commit::watch::Watch;
 use crate::lock::{Access, FileLock};
 use crate::open::{Opened, open_locked};
+use crate::storage::mark::{self, FileMark};
 use crate::storage::os::OsStorage;
 use crate::storage::replacement::{OsReplacement, Replacement, replacement_beside};
-use crate::storage::{Mark, Storage};
 use crate::{Error, FileState, LockMode, OpenOptions, Recovery, Result};
 
 /// How to recover.
@@ -118,18 +119,15 @@ impl OpenOptions {
 
 /// Whether the inode tells of a commit that was cut short, whatever became of the names of the file.
 pub(crate) fn is_marked(file: &Arc<File>, path: &Path) -> Result<bool> {
-    let mark = storage(file, path)?.mark().map_err(|source| unreadable(path, source))?;
-    Ok(matches!(mark, Mark::Present(_)))
+    let mark = mark::read(file).map_err(|source| unreadable(path, source))?;
+    Ok(matches!(mark, FileMark::Present { .. }))
 }
 
 /// A file that cannot be repaired must not be shown.
 fn refuse_traces(file: &Arc<File>, path: &Path) -> Result<()> {
     let storage = storage(file, path)?;
     if storage.has_traces().map_err(|source| unreadable(path, source))? {
-        return Err(Error::NeedsRecovery {
-            path: path.into(),
-            journal: storage.journal_path().into(),
-        });
+        return Err(Error::NeedsRecovery { path: path.into(), journal: storage.journal_path() });
     }
     Ok(())
 }
@@ -139,8 +137,9 @@ fn recover_locked(file: &Arc<File>, path: &Path, goal: Goal) -> Result<Recovery>
     let mut unwatched = |_| {};
     let watch = Watch::new(&mut unwatched);
     let mut engine = Engine { storage: &storage, geometry: Geometry::REAL, watch };
-    let outcome =
-        engine.recover(goal).map_err(|failure| failure.into_error(path, storage.journal_path()))?;
+    let outcome = engine
+        .recover(goal)
+        .map_err(|failure| failure.into_error(path, &storage.journal_path()))?;
     Ok(match (remove_stale_replacement(file, path), outcome) {
         (true, Recovery::Clean) => Recovery::RolledBack,
         (_, outcome) => outcome,
@@ -154,7 +153,7 @@ fn remove_stale_replacement(file: &Arc<File>, path: &Path) -> bool {
 }
 
 fn storage(file: &Arc<File>, path: &Path) -> Result<OsStorage> {
-    OsStorage::new(Arc::clone(file), path, true).map_err(|source| unreadable(path, source))
+    storage_of(Arc::clone(file), path, true).map_err(|source| unreadable(path, source))
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> Error {

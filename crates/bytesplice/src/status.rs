@@ -2,9 +2,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::commit::journal::{self, Header, HeaderState, Record};
+use crate::commit::locate::storage_of;
 use crate::commit::plan::Geometry;
 use crate::lock::FileLock;
-use crate::storage::os::OsStorage;
 use crate::storage::replacement::replacement_beside;
 use crate::storage::{Mark, Storage, StorageFile};
 use crate::{Error, FileState, Result, regular};
@@ -148,8 +148,8 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
 }
 
 fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<JournalStatus> {
-    let storage = OsStorage::new(Arc::clone(file), path, true)?;
-    let journal = storage.journal_path().to_path_buf();
+    let storage = storage_of(Arc::clone(file), path, true)?;
+    let journal = storage.journal_path();
     let mark = storage.mark()?;
     let Some(open) = storage.open_journal_read_only()? else {
         return Ok(match mark {

@@ -6,9 +6,8 @@ use rustix::fs::{Access, access};
 
 use crate::commit::plan::Geometry;
 use crate::storage::capabilities::{self, Capabilities};
-use crate::storage::os::OsStorage;
+use crate::storage::mark::{self, FileMark};
 use crate::storage::replacement::holes;
-use crate::storage::{Mark, Storage};
 use crate::{Error, FileState, Result, Strategy, regular};
 
 /// What a file takes on the disk, what its file system does, and which strategies can be had.
@@ -73,8 +72,7 @@ pub fn support(path: impl AsRef<Path>) -> Result<Support> {
     let free_space = capabilities::free_space(&opened.file)
         .map_err(failed("ask for the free space of the file system"))?;
     let file = Arc::new(opened.file);
-    let storage = OsStorage::new(file, &path, true).map_err(failed("read the mark of the file"))?;
-    let mark = storage.mark().map_err(failed("read the mark of the file"))?;
+    let mark = mark::read(&file).map_err(failed("read the mark of the file"))?;
     let writable_directory = access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok();
     let refusal = |strategy| {
         if opened.read_only {
@@ -97,7 +95,7 @@ pub fn support(path: impl AsRef<Path>) -> Result<Support> {
         free_space,
         shares_blocks: capabilities.as_ref().ok().map(|it| it.shares),
         shifts_extents: capabilities.as_ref().ok().map(|it| it.shifts),
-        marks_files: mark != Mark::Unsupported,
+        marks_files: mark != FileMark::Unsupported,
         strategies: [
             Strategy::Journaled,
             Strategy::Snapshot,

@@ -9,7 +9,8 @@ use super::shift::DataMap;
 use crate::pieces::{PieceTree, Source};
 use crate::source::Original;
 use crate::storage::capabilities::{self, Capabilities};
-use crate::storage::{extents, os};
+use crate::storage::extents;
+use crate::storage::os_file::file_size_limit;
 use crate::{Error, Result, SpliceFile, Strategy};
 
 /// The way that a commit takes, and why.
@@ -52,7 +53,7 @@ impl SpliceFile {
             capabilities: Err("not looked at".into()),
             free_space: u64::MAX,
             cached_share: 1.0,
-            size_limit: os::file_size_limit(),
+            size_limit: file_size_limit(),
             named: !self.unlinked,
             synced,
             preallocated: true,

@@ -9,6 +9,7 @@ use super::engine::Engine;
 use super::failure::{Failure, IoFailure, Object, Stage};
 use super::journal;
 use super::literals::{PieceLiterals, Sources};
+use super::locate::storage_of;
 use super::plan::Geometry;
 use super::report::CommitPlan;
 use super::watch::Watch;
@@ -18,6 +19,7 @@ use crate::lock::{Access, FileLock};
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::source::{Original, OriginalFile};
 use crate::storage::os::{self, OsStorage};
+use crate::storage::os_file::file_size_limit;
 use crate::{
     Cancel, CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy,
 };
@@ -146,7 +148,7 @@ impl SpliceFile {
             // The contents are those of the file.
             return self.start_over_from_disk(kept);
         };
-        let storage = OsStorage::new(Arc::clone(self.original.file()), &self.path, synced);
+        let storage = storage_of(Arc::clone(self.original.file()), &self.path, synced);
         let storage =
             storage.map_err(|source| self.io_error("read the mark of the file", source))?;
         let mut report = options.progress;
@@ -160,7 +162,7 @@ impl SpliceFile {
             }
         }
         if let Err(failure) = outcome {
-            let error = failure.into_error(&self.path, storage.journal_path());
+            let error = failure.into_error(&self.path, &storage.journal_path());
             let error = match error {
                 Error::StrategyUnsupported { path, reason, .. } => {
                     Error::StrategyUnsupported { path, strategy: candidate.cost.strategy, reason }
@@ -253,7 +255,7 @@ impl SpliceFile {
     /// A write past the limit would not only fail but, by default, kill the process.
     fn check_size_limit(&self, candidate: &Candidate) -> Result<()> {
         let len = candidate.cost.longest_file;
-        match os::file_size_limit() {
+        match file_size_limit() {
             Some(limit) if len > limit => {
                 let (path, state) = (self.path.clone(), FileState::Unchanged);
                 Err(Error::SizeLimit { path, len, limit, state })
@@ -356,7 +358,7 @@ impl IoFailure {
             ErrorKind::FileTooLarge => Error::SizeLimit {
                 path: object_path.into(),
                 len: offset.saturating_add(len),
-                limit: os::file_size_limit().unwrap_or(i64::MAX as u64),
+                limit: file_size_limit().unwrap_or(i64::MAX as u64),
                 state,
             },
             ErrorKind::AlreadyExists if object == Object::Journal => {

@@ -9,6 +9,7 @@ mod face;
 pub(crate) mod failure;
 pub(crate) mod journal;
 pub(crate) mod literals;
+pub(crate) mod locate;
 mod nearby;
 pub(crate) mod order;
 pub(crate) mod part;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::candidate::{Surroundings, estimate};
 use super::choice::Survey;
 use super::failure::{Failure, IoFailure, Object};
+use super::locate::storage_of;
 use super::plan::Geometry;
 use super::replace::{COPY_METADATA, CREATE, Replace, Work};
 use super::report::{CommitPlan, StrategyCost};
@@ -13,7 +14,7 @@ use super::watch::Watch;
 use crate::history::Kept;
 use crate::pieces::Piece;
 use crate::source::Original;
-use crate::storage::os;
+use crate::storage::os_file::file_size_limit;
 use crate::storage::replacement::OsReplacement;
 use crate::{CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy};
 
@@ -78,8 +79,10 @@ impl SpliceFile {
             return Err(self.not_replaceable(NAMELESS.into()));
         }
         let replacement = self.replacement(options.durability == Durability::Synced);
-        let met = replacement.meets_journal();
-        if let Some(journal) = met.map_err(|error| self.io_error("look for a journal", error))? {
+        // The journal of a commit in place would be of the wrong inode.
+        let found = storage_of(Arc::clone(self.original.file()), &self.path, true)
+            .and_then(|storage| Ok(storage.has_traces()?.then(|| storage.journal_path())));
+        if let Some(journal) = found.map_err(|error| self.io_error("look for a journal", error))? {
             return Err(Error::NeedsRecovery { path: self.path.clone(), journal });
         }
         self.check_length_limit(replacement.beside())?;
@@ -128,7 +131,7 @@ impl SpliceFile {
     }
 
     fn check_length_limit(&self, replacement: &Path) -> Result<()> {
-        match os::file_size_limit() {
+        match file_size_limit() {
             Some(limit) if self.len() > limit => Err(Error::SizeLimit {
                 path: replacement.into(),
                 len: self.len(),

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use super::metadata;
+use super::os_file::file_size_limit;
 use super::replacement::{holes, sharing};
-use super::{metadata, os};
 
 /// Bytes that are copied before something is told of them.
 const STEP: u64 = 16 << 20;
@@ -25,7 +26,7 @@ pub(crate) fn copy(
 ) -> io::Result<bool> {
     let before = from.metadata()?;
     let len = before.len();
-    if os::file_size_limit().is_some_and(|limit| len > limit) {
+    if file_size_limit().is_some_and(|limit| len > limit) {
         // The signal that comes with it would kill the process.
         return Err(io::ErrorKind::FileTooLarge.into());
     }

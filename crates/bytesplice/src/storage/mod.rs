@@ -8,9 +8,12 @@ use std::ops::Range;
 
 pub(crate) mod backup;
 pub(crate) mod capabilities;
+pub(crate) mod directory;
 pub(crate) mod extents;
+pub(crate) mod mark;
 mod metadata;
 pub(crate) mod os;
+pub(crate) mod os_file;
 pub(crate) mod replacement;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod simulated;

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use super::capabilities::Capabilities;
 use super::extents;
 use super::metadata::{self, Mark};
-use super::os::{self, OsFile};
-use super::{StorageFile, os::OsStorage};
+use super::os_file::{OsFile, file_size_limit};
+use super::{StorageFile, os};
 use crate::Error;
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
@@ -91,12 +91,6 @@ impl OsReplacement {
     /// The lock on the new file, once it is created.
     pub fn into_lock(self) -> Option<FileLock> {
         self.lock.into_inner()
-    }
-
-    /// Whether a commit in place is under way, or was cut short, so that the journal would be of the wrong inode.
-    pub fn meets_journal(&self) -> io::Result<Option<PathBuf>> {
-        let storage = OsStorage::new(Arc::clone(self.target.file()), &self.path, true)?;
-        Ok(storage.has_traces()?.then(|| storage.journal_path().into()))
     }
 
     /// Whether the target can probably be cloned.
@@ -179,7 +173,7 @@ impl Replacement for OsReplacement {
     fn clone_contents(&self, file: &OsFile) -> io::Result<bool> {
         // Cloning past the limit would bring the signal that kills by default.
         let len = self.target.len()?;
-        if os::file_size_limit().is_some_and(|limit| len > limit) {
+        if file_size_limit().is_some_and(|limit| len > limit) {
             return Ok(false);
         }
         sharing::clone_contents(self.target.file(), file.file())
