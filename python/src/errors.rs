@@ -110,6 +110,7 @@ fn kind(error: &Error) -> Kind {
         Error::Changed { .. } | Error::SourceChanged { .. } => ("ChangedError", Some(Errno::STALE)),
         Error::NeedsRecovery { .. }
         | Error::JournalCorrupt { .. }
+        | Error::ChangedSinceCrash { .. }
         | Error::WrongFile { .. }
         | Error::PastCommitPoint { .. }
         | Error::JournalVersion { .. }

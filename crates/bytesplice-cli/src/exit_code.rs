@@ -57,6 +57,7 @@ impl ExitCode {
             }
             Error::NeedsRecovery { .. }
             | Error::JournalCorrupt { .. }
+            | Error::ChangedSinceCrash { .. }
             | Error::WrongFile { .. }
             | Error::PastCommitPoint { .. }
             | Error::JournalVersion { .. }

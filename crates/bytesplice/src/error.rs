@@ -245,6 +245,21 @@ pub enum Error {
         /// What is wrong.
         detail: String,
     },
+    /// The file is not the one that a commit left when it was cut short: others changed it since, or copied another file,
+    /// such as a backup, over it. Nothing was touched.
+    #[error(
+        "{}: is not what the commit left that was cut short: {detail}; nothing was touched: if this is a whole file, such as a backup that was copied over it, `forget` takes it as it is (journal: {})",
+        Shown(path),
+        Shown(journal)
+    )]
+    ChangedSinceCrash {
+        /// The file.
+        path: PathBuf,
+        /// The journal of the commit.
+        journal: PathBuf,
+        /// What differs.
+        detail: String,
+    },
     /// The journal belongs to another file. Nothing was touched.
     #[error(
         "{}: the journal {} belongs to another file: {detail}; nothing was touched: move it back to its file, or use `recover --force` if this is a restored copy",
@@ -450,6 +465,7 @@ impl Error {
             | Self::Poisoned { state, .. } => state.clone(),
             Self::NeedsRecovery { journal, .. }
             | Self::JournalCorrupt { journal, .. }
+            | Self::ChangedSinceCrash { journal, .. }
             | Self::JournalMissing { journal, .. }
             | Self::PastCommitPoint { journal, .. }
             | Self::JournalVersion { journal, .. } => {
@@ -526,6 +542,7 @@ impl Error {
             | Self::Content { path, .. } => (path, None, None),
             Self::NeedsRecovery { path, journal }
             | Self::JournalCorrupt { path, journal, .. }
+            | Self::ChangedSinceCrash { path, journal, .. }
             | Self::WrongFile { path, journal, .. }
             | Self::JournalVersion { path, journal, .. }
             | Self::JournalMissing { path, journal }

@@ -126,6 +126,9 @@ pub struct CommitOptions<'a> {
     pub progress: Option<&'a mut dyn FnMut(Progress)>,
     /// Looked at from time to time: whether to stop.
     pub cancel: Option<&'a Cancel>,
+    /// Whether the file may be shortened although other processes have it open for writing. A byte that one of them appends
+    /// between the last look at the length and the shortening is lost then.
+    pub allow_writers: bool,
 }
 
 impl<'a> CommitOptions<'a> {
@@ -158,6 +161,13 @@ impl<'a> CommitOptions<'a> {
     pub fn cancel(self, cancel: &'a Cancel) -> Self {
         Self { cancel: Some(cancel), ..self }
     }
+
+    /// Sets whether the file may be shortened although other processes have it open for writing, and may append to it at that
+    /// very instant.
+    #[must_use]
+    pub fn allow_writers(self, allow_writers: bool) -> Self {
+        Self { allow_writers, ..self }
+    }
 }
 
 impl fmt::Debug for CommitOptions<'_> {
@@ -167,6 +177,7 @@ impl fmt::Debug for CommitOptions<'_> {
             .field("durability", &self.durability)
             .field("progress", &self.progress.is_some())
             .field("cancel", &self.cancel)
+            .field("allow_writers", &self.allow_writers)
             .finish()
     }
 }

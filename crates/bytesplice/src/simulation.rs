@@ -22,6 +22,7 @@ use crate::storage::simulated::{
 use crate::storage::{Storage, StorageFile};
 use failing::Undisturbed;
 
+mod appending;
 mod failing;
 mod replacing;
 
@@ -34,6 +35,8 @@ pub struct Report {
     pub states: u64,
     /// States of the disk after a crash of such a recovery, each recovered and compared.
     pub nested: u64,
+    /// Commits while others appended to the file.
+    pub appended_to: u64,
     /// Commits in which calls were made to fail.
     pub faults: u64,
     /// Recoveries in which calls were made to fail, each then repeated without.
@@ -47,6 +50,7 @@ impl AddAssign for Report {
         self.cases += other.cases;
         self.states += other.states;
         self.nested += other.nested;
+        self.appended_to += other.appended_to;
         self.faults += other.faults;
         self.recovery_faults += other.recovery_faults;
         self.wrong.extend(other.wrong);
@@ -58,9 +62,12 @@ impl AddAssign for Report {
 pub fn explore(seed: u64, sabotage: Option<Sabotage>) -> Report {
     let mut report = Report { cases: 1, ..Report::default() };
     let mut case = Case::new(seed, sabotage);
-    // Every fourth case has commits by replacing among its commits.
-    let outcome =
-        if seed % 4 == 3 { case.run_replacing(&mut report) } else { case.run(&mut report) };
+    // Every fourth case has commits by replacing among its commits; to the files of others more is appended meanwhile.
+    let outcome = match seed % 8 {
+        3 | 7 => case.run_replacing(&mut report),
+        1 => case.run_appended_to(&mut report),
+        _ => case.run(&mut report),
+    };
     if let Err(wrong) = outcome {
         report.wrong.push(format!("seed {seed}: {wrong}"));
     }
@@ -76,6 +83,8 @@ struct Case {
     old: Vec<u8>,
     /// Blocks of the old file that are holes.
     holes: Vec<Range<usize>>,
+    /// Whether these holes are allocated.
+    preallocated: bool,
     /// What others wrote before the commit, without a sync.
     written_by_others: Option<Range<usize>>,
     edits: Vec<Edits>,
@@ -146,6 +155,8 @@ impl Case {
             let start = chance.below(len) as usize;
             start..start + 1 + chance.below(len - start as u64) as usize
         });
+        // Opening shifts of such files are refused.
+        let preallocated = !matches!(way, Way::Shifts) && chance.below(2) == 0;
         // Whole blocks are what shifts are for.
         let unit = if matches!(way, Way::Shifts) { block } else { 1 };
         let first = Edits::random(&old, unit, &mut chance);
@@ -164,6 +175,7 @@ impl Case {
             way,
             old,
             holes,
+            preallocated,
             written_by_others,
             edits,
             edited_later,
@@ -181,6 +193,9 @@ impl Case {
         let mut contents = Contents::new(bytes, self.geometry.block as usize);
         for hole in &self.holes {
             contents.punch(hole.start, hole.end);
+            if self.preallocated {
+                contents.preallocate(hole.start, hole.end);
+            }
         }
         contents
     }

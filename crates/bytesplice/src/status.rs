@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::commit::journal::{self, Header, HeaderState, Record};
+use crate::commit::journal;
+use crate::commit::journal::header::{Header, HeaderState};
+use crate::commit::journal::record::Record;
 use crate::commit::locate::storage_of;
 use crate::commit::plan::Geometry;
 use crate::lock::FileLock;
@@ -167,6 +169,10 @@ fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<Jou
         HeaderState::Elsewhere(header) => header,
         HeaderState::OtherVersion(version) => {
             let detail = format!("it has format version {version}, not {}", journal::VERSION);
+            return Ok(JournalStatus::Unusable { journal, detail });
+        }
+        HeaderState::OtherKind(kind) => {
+            let detail = format!("it is of the kind {kind}, which a later program wrote");
             return Ok(JournalStatus::Unusable { journal, detail });
         }
         HeaderState::Invalid if matches!(mark, Mark::Present(_)) => {

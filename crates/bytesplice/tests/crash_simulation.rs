@@ -43,10 +43,11 @@ fn no_crash_leaves_a_mixture() {
     });
     println!(
         "crash simulator: seed {seed}: {} files, {} states after a crash, {} after a crash in recovery, \
-         {} commits and {} recoveries with failing calls, {} wrong",
+         {} commits while others append, {} commits and {} recoveries with failing calls, {} wrong",
         report.cases,
         report.states,
         report.nested,
+        report.appended_to,
         report.faults,
         report.recovery_faults,
         report.wrong.len()

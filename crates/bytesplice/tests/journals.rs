@@ -397,18 +397,34 @@ fn who_may_not_write_sees_no_mixture() {
 }
 
 #[test]
-fn a_file_that_others_changed_after_the_crash_is_not_touched() {
+fn a_file_that_others_cut_after_the_crash_is_not_touched() {
     let wreck = Wreck::torn();
     let file = File::options().write(true).open(&wreck.path).unwrap();
     let working_len = wreck.contents.len();
-    for (len, what) in [(working_len - 1, "shorter"), (working_len + 1, "longer")] {
-        file.set_len(len as u64).unwrap();
-        let error = wreck.recover(what).unwrap_err();
-        assert!(matches!(error, Error::JournalCorrupt { .. }));
-        // The old and the new length are no better here, so that the message must not speak of them.
-        let expected =
-            format!("is {len} bytes long instead of {working_len}, its length in the middle");
-        assert!(error.to_string().contains(&expected), "{error}");
+    file.set_len(working_len as u64 - 1).unwrap();
+    let error = wreck.recover("shorter").unwrap_err();
+    assert!(matches!(error, Error::ChangedSinceCrash { .. }), "{error}");
+    // The old and the new length are no better here, so that the message must not speak of them.
+    let expected = format!(
+        "is {} bytes long instead of {working_len}, its length in the middle",
+        working_len - 1
+    );
+    assert!(error.to_string().contains(&expected), "{error}");
+}
+
+#[test]
+fn what_others_append_after_the_crash_is_kept() {
+    for wreck in all_wrecks() {
+        let mut file = File::options().append(true).open(&wreck.path).unwrap();
+        std::io::Write::write_all(&mut file, b"a line of others\n").unwrap();
+        drop(file);
+        let base = match recover(&wreck.path).unwrap() {
+            Recovery::RolledBack => old(),
+            Recovery::Completed => new(),
+            Recovery::Clean => panic!("nothing to recover"),
+        };
+        assert!(fs::read(&wreck.path).unwrap() == [&base[..], b"a line of others\n"].concat());
+        assert!(!wreck.journal.exists());
     }
 }
 
@@ -477,10 +493,10 @@ fn absurd_numbers_with_right_checksums_are_refused() {
 fn another_version_is_left_alone() {
     let wreck = Wreck::torn();
     let mut header = wreck.journal_bytes[..192].to_vec();
-    header[VERSION] = 2;
+    header[VERSION] = 3;
     put_header(&wreck, &mut header);
     wreck.unmark();
-    assert!(matches!(wreck.recover("version 2"), Err(Error::JournalVersion { found: 2, .. })));
+    assert!(matches!(wreck.recover("version 3"), Err(Error::JournalVersion { found: 3, .. })));
     assert!(matches!(status(&wreck.path).unwrap().journal, JournalStatus::Unusable { .. }));
 }
 

@@ -6,8 +6,8 @@
 //! 2  reserve; mark the inode; growing: set the length; sync the target, others' dirty pages included
 //! 3  for each step k: save the old blocks that it both reads and writes; write record k into slot k mod 2; sync the
 //!    journal; write the blocks; sync the target                           record 0 durable = COMMIT POINT
-//! 4  END, the record after the last step; sync the journal; shrinking: set the length, sync the target; take the
-//!    mark off; sync the target
+//! 4  END, the record after the last step; sync the journal; shrinking: carry what others appended, cut the file, sync the
+//!    target (`commit/closing.rs`); take the mark off; sync the target
 //! 5  unlink the journal; sync the directory
 //! ```
 //! These are the phases of a commit; its steps, which the records count, are those of phase 3. What step 0 saves is saved
@@ -33,13 +33,13 @@
 
 use std::ops::Range;
 
-use super::failure::{Attempt, Failure, Object, Stage};
-use super::journal::{Header, Layout, Record};
+use super::failure::{Attempt, Failure, Object};
+use super::journal::Layout;
+use super::journal::header::Header;
+use super::journal::record::Record;
 use super::payload::{JournaledLiterals, Literals, Payload, Reading, SavedBlocks, Snapshot};
 use super::plan::Geometry;
 use super::program::{Program, ProgramStep};
-#[cfg(any(test, feature = "simulation"))]
-use super::sabotage::Sabotage;
 use super::saving::Saver;
 use super::shift::{Shift, ShiftKind};
 use super::watch::Watch;
@@ -58,14 +58,27 @@ pub(crate) struct Engine<'a, S: Storage> {
 /// Asks whether the target and the sources are still what the plan was made for.
 pub(crate) type Check<'a> = &'a mut dyn FnMut() -> crate::Result<()>;
 
-/// A journal that is open and understood, with the program that it is about.
-pub(super) struct Prepared<'p, F> {
+/// A journal that is open, and whose header is understood.
+pub(super) struct Armed<F> {
     pub journal: F,
     pub header: Header,
     pub layout: Layout,
-    pub program: &'p Program,
     /// Whether the inode is marked.
     pub marked: bool,
+}
+
+/// The same with the program that the journal is about.
+pub(super) struct Prepared<'p, F> {
+    pub armed: Armed<F>,
+    pub program: &'p Program,
+}
+
+impl<F> std::ops::Deref for Prepared<'_, F> {
+    type Target = Armed<F>;
+
+    fn deref(&self) -> &Armed<F> {
+        &self.armed
+    }
 }
 
 impl<'a, S: Storage> Engine<'a, S> {
@@ -90,30 +103,6 @@ impl<'a, S: Storage> Engine<'a, S> {
             self.run_steps(&prepared, record)?;
         }
         self.finish(&prepared)
-    }
-
-    /// Takes back what was prepared. The mark must be durably gone before the journal is.
-    pub(super) fn roll_back(&self, header: &Header) -> Result<(), Failure> {
-        let target = self.storage.target();
-        let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
-        #[allow(unused_mut, reason = "a sabotage changes it")]
-        let mut ours = header.may_have_grown_to(len);
-        #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::GrowthBelievedWhole) {
-            ours &= len <= header.old_len || header.working_len <= len;
-        }
-        if ours {
-            // Also at the old length: what was reserved behind it is given back.
-            target.set_len(header.old_len).attempt(
-                Object::Target,
-                "shorten",
-                header.old_len,
-                len - header.old_len,
-            )?;
-        }
-        self.storage.clear_mark().attempt(Object::Target, "unmark the inode of", 0, 0)?;
-        target.sync_all().attempt(Object::Target, "sync", 0, header.old_len)?;
-        self.drop_journal()
     }
 
     /// Carries out the steps from that of `record` on, for which everything is saved.
@@ -206,8 +195,8 @@ impl<'a, S: Storage> Engine<'a, S> {
             None => return Ok(()),
         };
         let working_len = program.working_len();
-        let may_differ = !program.opening.is_empty() || program.snapshot;
-        if may_differ && target.len().attempt(Object::Target, "measure", 0, 0)? != working_len {
+        let may_be_shorter = !program.opening.is_empty() || program.snapshot;
+        if may_be_shorter && target.len().attempt(Object::Target, "measure", 0, 0)? < working_len {
             target.set_len(working_len).attempt(Object::Target, "lengthen", 0, working_len)?;
         }
         let (journal, start) =
@@ -241,54 +230,6 @@ impl<'a, S: Storage> Engine<'a, S> {
             ShiftKind::Collapse => target.collapse_range(offset, len),
         }
         .attempt(Object::Target, "shift the extents of", offset, len)
-    }
-
-    /// Phases 4 and 5, after all steps are done.
-    pub(super) fn finish(&mut self, prepared: &Prepared<'_, S::File>) -> Result<(), Failure> {
-        let end = Record {
-            step: prepared.header.step_count,
-            marked: prepared.marked,
-            saved_crc: 0,
-            untouched_crc: 0,
-        };
-        #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::TruncateBeforeEnd) {
-            self.storage.target().set_len(prepared.header.new_len).attempt(
-                Object::Target,
-                "shorten",
-                0,
-                0,
-            )?;
-            self.storage.target().sync_all().attempt(Object::Target, "sync", 0, 0)?;
-        }
-        self.saver().write_record(prepared, end)?;
-        self.close(&prepared.header)
-    }
-
-    /// What is left to do after END is durable.
-    pub(super) fn close(&self, header: &Header) -> Result<(), Failure> {
-        let target = self.storage.target();
-        if header.new_len < header.final_len {
-            let (offset, len) = (header.new_len, header.final_len - header.new_len);
-            target.set_len(offset).attempt(Object::Target, "shorten", offset, len)?;
-            // Before the mark goes: END without a mark says that nothing is left to do.
-            target.sync_all().attempt(Object::Target, "sync", 0, offset)?;
-        }
-        #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::JournalRemovedBeforeMark) {
-            self.drop_journal()?;
-            self.storage.clear_mark().attempt(Object::Target, "unmark the inode of", 0, 0)?;
-            return target.sync_all().attempt(Object::Target, "sync", 0, header.new_len);
-        }
-        self.storage.clear_mark().attempt(Object::Target, "unmark the inode of", 0, 0)?;
-        target.sync_all().attempt(Object::Target, "sync", 0, header.new_len)?;
-        self.drop_journal().map_err(|failure| failure.at(Stage::Committed))
-    }
-
-    /// Removes the journal for good: without the sync an old journal could come back and undo later edits.
-    pub(super) fn drop_journal(&self) -> Result<(), Failure> {
-        self.storage.remove_journal().attempt(Object::Journal, "remove", 0, 0)?;
-        self.storage.sync_directory().attempt(Object::Directory, "sync", 0, 0)
     }
 }
 

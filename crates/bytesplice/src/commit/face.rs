@@ -151,6 +151,7 @@ impl SpliceFile {
         let storage = storage_of(Arc::clone(self.original.file()), &self.path, synced);
         let storage =
             storage.map_err(|source| self.io_error("read the mark of the file", source))?;
+        let storage = storage.despite_writers(options.allow_writers);
         let mut report = options.progress;
         let mut outcome = self.carry_out(&candidate, &storage, &mut report, options.cancel);
         if let (Err(Failure::Unsupported(_)), Strategy::Auto) = (&outcome, options.strategy) {
@@ -321,6 +322,10 @@ impl Failure {
         let (path, journal) = (path.to_path_buf(), journal.to_path_buf());
         match self {
             Self::Changed(error) => *error,
+            Self::AppendedTo => {
+                Error::Changed { path, what: "others appended to it at this very moment".into() }
+            }
+            Self::ChangedSinceCrash(detail) => Error::ChangedSinceCrash { path, journal, detail },
             Self::Corrupt(detail) => Error::JournalCorrupt { path, journal, detail },
             Self::WrongFile(detail) => Error::WrongFile { path, journal, detail },
             Self::Version(found) => {

@@ -7,8 +7,12 @@ pub(crate) enum Failure {
     Io(IoFailure),
     /// Others changed the target, or a source of literals; nothing was changed.
     Changed(Box<crate::Error>),
+    /// Others appended to the target while it was being lengthened; nothing was changed.
+    AppendedTo,
     /// The journal is damaged; nothing was touched.
     Corrupt(String),
+    /// The file is not what the broken commit left; nothing was touched.
+    ChangedSinceCrash(String),
     /// The journal is of another file; nothing was touched.
     WrongFile(String),
     /// The journal has another version; nothing was touched.

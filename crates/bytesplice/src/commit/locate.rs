@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::journal::{Header, HeaderState};
+use super::journal::header::{Header, HeaderState};
 use super::plan::Geometry;
 use crate::storage::StorageFile;
 use crate::storage::mark::{self, FileMark};
@@ -76,6 +76,6 @@ fn names(journal: &OsFile, target: &OsFile, nonce: u64) -> io::Result<bool> {
         HeaderState::Valid(header) | HeaderState::Elsewhere(header) => {
             header.nonce == nonce && header.inode == target.inode()?
         }
-        HeaderState::OtherVersion(_) | HeaderState::Invalid => false,
+        HeaderState::OtherVersion(_) | HeaderState::OtherKind(_) | HeaderState::Invalid => false,
     })
 }

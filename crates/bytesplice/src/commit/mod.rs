@@ -3,6 +3,7 @@
 pub(crate) mod candidate;
 mod checksum;
 mod choice;
+mod closing;
 pub(crate) mod direct;
 pub(crate) mod engine;
 mod face;
@@ -21,8 +22,10 @@ pub(crate) mod recover;
 pub(crate) mod replace;
 mod replace_face;
 pub(crate) mod report;
+mod roll_back;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod sabotage;
+mod samples;
 mod saving;
 pub(crate) mod shift;
 pub(crate) mod watch;

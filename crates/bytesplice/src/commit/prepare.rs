@@ -3,19 +3,22 @@
 use std::io;
 use std::ops::Range;
 
-use super::engine::{Check, Engine, Prepared};
+use super::engine::{Armed, Check, Engine, Prepared};
 use super::failure::{Attempt, Failure, Object, Stage};
-use super::journal::{self, Header, Record, TRIAL_BLOCKS};
+use super::journal::header::Header;
+use super::journal::record::Record;
+use super::journal::{self, TRIAL_BLOCKS, VERSION};
 use super::payload::Literals;
 use super::plan::Origin;
 use super::program::Program;
+use super::roll_back::Slipped;
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
 use crate::storage::extents::is_refusal;
 use crate::storage::{Storage, StorageFile};
 
 /// Length of a run or shift in the journal. It divides a page.
-const ENTRY: usize = journal::RUN_LEN as usize;
+const ENTRY: usize = journal::program::ENTRY_LEN as usize;
 
 impl<S: Storage> Engine<'_, S> {
     /// Phases 1 and 2, up to the commit point; what fails is cleaned up. Also gives the record of the first step.
@@ -41,7 +44,12 @@ impl<S: Storage> Engine<'_, S> {
             };
         let ready = self.mark_and_grow(&mut prepared).and_then(|()| self.watch.pass_commit_point());
         if let Err(failure) = ready {
-            return Err(after_cleaning(failure, self.roll_back(&prepared.header)));
+            let slipped = match failure {
+                Failure::AppendedTo => Slipped::Perhaps,
+                _ => Slipped::No,
+            };
+            let cleaned = self.roll_back(&prepared.armed, slipped);
+            return Err(after_cleaning(failure, cleaned));
         }
         let first = first.map(|record| Record { marked: prepared.marked, ..record });
         Ok((prepared, first))
@@ -106,6 +114,7 @@ impl<S: Storage> Engine<'_, S> {
             slot_len = slot_len.max(map_room(program, data.len()));
         }
         let mut header = Header {
+            version: VERSION,
             nonce,
             inode: self.storage.target().inode().attempt(Object::Target, "identify", 0, 0)?,
             journal: Header::fold(journal.inode().attempt(Object::Journal, "identify", 0, 0)?),
@@ -148,7 +157,7 @@ impl<S: Storage> Engine<'_, S> {
             )?;
             position += page;
         }
-        let mut entries = journal::encode_program(program).peekable();
+        let mut entries = journal::program::encode(program).peekable();
         let mut crc = crc32fast::Hasher::new();
         while entries.peek().is_some() {
             let mut filled = 0;
@@ -201,14 +210,14 @@ impl<S: Storage> Engine<'_, S> {
             position += len;
         }
         header.write(&journal, page).attempt(Object::Journal, "write", 0, page)?;
-        Ok(Prepared { journal, header, layout, program, marked: false })
+        Ok(Prepared { armed: Armed { journal, header, layout, marked: false }, program })
     }
 
     /// Phase 2: marks the inode and gives the file its working length.
     fn mark_and_grow(&self, prepared: &mut Prepared<'_, S::File>) -> Result<(), Failure> {
         let program = prepared.program;
         let target = self.storage.target();
-        prepared.marked = self.storage.set_mark(prepared.header.nonce).attempt(
+        prepared.armed.marked = self.storage.set_mark(prepared.header.nonce).attempt(
             Object::Target,
             "mark the inode of",
             0,
@@ -229,12 +238,15 @@ impl<S: Storage> Engine<'_, S> {
         if let Some(len) = program.grown_len()
             && !self.grows_late()
         {
-            target.set_len(len).attempt(
+            let grown = self.storage.grow(program.old_len, len).attempt(
                 Object::Target,
                 "lengthen",
                 program.old_len,
                 len - program.old_len,
             )?;
+            if !grown {
+                return Err(Failure::AppendedTo);
+            }
         }
         if program.shifts() {
             self.try_shifts(program)?;
@@ -245,15 +257,17 @@ impl<S: Storage> Engine<'_, S> {
     /// Shifts a block to and fro behind the end of the file: this very file must not refuse it later.
     fn try_shifts(&self, program: &Program) -> Result<(), Failure> {
         let block = self.geometry.block;
-        let target = self.storage.target();
         let len = program.grown_len().unwrap_or(program.old_len);
         let offset = journal::trial_offset(len, block);
-        let outcome = target
-            .set_len(offset + TRIAL_BLOCKS * block)
-            .and_then(|()| target.insert_range(offset, block))
-            .and_then(|()| target.collapse_range(offset, block))
-            .and_then(|()| target.set_len(len));
-        refusable(outcome, Object::Target, "shift the extents of", offset..offset + block)
+        let outcome = self.storage.try_shift(len, block, TRIAL_BLOCKS);
+        let undisturbed = matches!(outcome, Ok(true) | Err(_));
+        refusable(
+            outcome.map(drop),
+            Object::Target,
+            "shift the extents of",
+            offset..offset + block,
+        )?;
+        if undisturbed { Ok(()) } else { Err(Failure::AppendedTo) }
     }
 
     fn grows_late(&self) -> bool {
@@ -267,9 +281,13 @@ impl<S: Storage> Engine<'_, S> {
 
 /// A failure before the commit point, after the attempt to leave no trace of it.
 fn after_cleaning(failure: Failure, cleaned: Result<(), Failure>) -> Failure {
-    match cleaned {
-        Ok(()) => failure.at(Stage::Unchanged),
-        Err(_) => failure.at(Stage::Recoverable),
+    match (failure, cleaned) {
+        (failure, Ok(())) => failure.at(Stage::Unchanged),
+        (failure @ (Failure::Io(_) | Failure::Cancelled(_)), Err(_)) => {
+            failure.at(Stage::Recoverable)
+        }
+        // These say that nothing was changed, which is not true as long as there is something to clean.
+        (_, Err(uncleaned)) => uncleaned.at(Stage::Recoverable),
     }
 }
 
@@ -291,5 +309,5 @@ fn refusable(
 fn map_room(program: &Program, data_ranges: usize) -> u64 {
     let holes = program.plan.runs.iter().filter(|run| run.origin == Origin::Hole).count();
     let shifts = program.opening.len() + program.closing.len();
-    journal::map_len(data_ranges + holes + shifts + 16)
+    journal::map::len_of(data_ranges + holes + shifts + 16)
 }

@@ -179,7 +179,9 @@ impl Subject<'_> {
             return None;
         }
         let (opening, parts) = part::shifted(parts, self.geometry.block, worthwhile);
-        Some(self.program(opening, parts.iter().copied(), Vec::new()))
+        let program = self.program(opening, parts.iter().copied(), Vec::new());
+        // The file must not have to grow once more after the commit point, where others may append to it.
+        (program.0.working_len() == program.0.base_len()).then_some(program)
     }
 
     /// The hop: everything behind the first byte that moves goes right by a gap more than it should, so far that no step

@@ -41,15 +41,19 @@
 use std::ops::Range;
 
 use super::checksum::checksum;
-use super::engine::{Engine, Prepared, total};
+use super::engine::{Armed, Engine, Prepared, total};
 use super::failure::{Attempt, Failure, Object};
-use super::journal::{self, Header, HeaderState, Layout, Record};
+use super::journal::header::{Header, HeaderState};
+use super::journal::record::{ROLL_BACK, Record};
+use super::journal::{self, VERSION_1};
 use super::plan::Geometry;
 use super::program::{Program, ProgramStep};
+use super::roll_back::Slipped;
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
+use super::samples::Samples;
 use super::saving::sampled;
-use super::shift::{DataMap, Repair, Shift, ShiftKind};
+use super::shift::{DataMap, Repair, Shift, ShiftKind, Tail};
 use crate::storage::{Mark, Storage, StorageFile};
 
 /// Which contents a broken commit is brought to, where there is a choice.
@@ -99,9 +103,20 @@ impl<S: Storage> Engine<'_, S> {
         journal.forget_cached();
         let page = self.geometry.page;
         let header = match Header::read(&journal, page).attempt(Object::Journal, "read", 0, page)? {
-            HeaderState::Valid(header) => header,
-            HeaderState::Elsewhere(header) if force => header,
+            HeaderState::Valid(header) => {
+                self.check_identity(&header, mark, false)?;
+                header
+            }
+            HeaderState::Elsewhere(header) if force => {
+                self.check_identity(&header, mark, true)?;
+                header
+            }
             HeaderState::OtherVersion(version) => return Err(Failure::Version(version)),
+            HeaderState::OtherKind(kind) => {
+                return Err(Failure::Corrupt(format!(
+                    "it is of the kind {kind}, which a later program wrote"
+                )));
+            }
             HeaderState::Elsewhere(header) => {
                 self.check_identity(&header, mark, false)?;
                 if self.may_be_armed(&journal, mark)? {
@@ -126,56 +141,63 @@ impl<S: Storage> Engine<'_, S> {
                 return Ok(Recovery::RolledBack);
             }
         };
-        self.check_identity(&header, mark, force)?;
-
         let records = self.records(&journal, self.nonce_to_believe(&header))?;
         let Some(&farthest) = records.first() else {
-            self.check_never_armed(&journal, &header, mark)?;
-            self.roll_back(&header)?;
+            let armed = self.armed(journal, header, matches!(mark, Mark::Present(_)))?;
+            self.check_never_armed(&armed, mark)?;
+            self.roll_back(&armed, Slipped::No)?;
             return Ok(Recovery::RolledBack);
         };
-        if farthest.step > header.step_count {
+        if farthest.step >= ROLL_BACK && header.version != VERSION_1 {
+            let armed = self.armed(journal, header, farthest.marked)?;
+            self.resume_closing(&armed, farthest)?;
+            return Ok(Recovery::RolledBack);
+        }
+        let closing = farthest.step >= header.step_count;
+        if farthest.step > header.step_count && header.version == VERSION_1
+            || closing && farthest.untouched_crc != 0
+        {
             return Err(Failure::Corrupt("a record is past its last step".into()));
         }
         if goal == Goal::Abort {
-            return self.restore(&journal, &header, farthest);
+            return self.restore(journal, header, farthest);
         }
-        if farthest.step == header.step_count {
-            let len = self.storage.target().len().attempt(Object::Target, "measure", 0, 0)?;
-            if (farthest.saved_crc, farthest.untouched_crc) != (0, 0) {
-                return Err(Failure::Corrupt("its last record is the record of a step".into()));
+        if farthest.marked && !matches!(mark, Mark::Present(_)) && !force {
+            if !closing {
+                // An inode that was marked is never found unmarked in the middle: this one only has its number.
+                return Err(Failure::WrongFile("the inode was marked, and this one is not".into()));
             }
-            if farthest.marked && mark == Mark::Absent && !force {
-                // Taken off, but perhaps not durably yet.
-                self.storage.target().sync_all().attempt(Object::Target, "sync", 0, len)?;
-                self.drop_journal()?;
-            } else if len == header.final_len || len == header.new_len {
-                self.close(&header)?;
-            } else {
-                return Err(wrong_length_after_end(len, &header));
-            }
+            // Taken off, but perhaps not durably yet.
+            self.storage.target().sync_all().attempt(Object::Target, "sync", 0, 0)?;
+            self.drop_journal()?;
             return Ok(Recovery::Completed);
         }
-        self.finish_commit(journal, header, &records)?;
+        let armed = self.armed(journal, header, farthest.marked)?;
+        self.finish_commit(armed, &records)?;
         Ok(Recovery::Completed)
     }
 
-    /// Does the step of the farthest durable record again, and all later ones.
-    fn finish_commit(
-        &mut self,
+    fn armed(
+        &self,
         journal: S::File,
         header: Header,
-        records: &[Record],
-    ) -> Result<(), Failure> {
-        let (program, layout) = self.read_program(&journal, &header)?;
-        let literals = layout.literals..layout.literals + header.literal_len;
-        let crc = self.checksum(&journal, Object::Journal, std::slice::from_ref(&literals))?;
-        if crc != header.literals_crc {
-            return Err(Failure::Corrupt("the checksum of the new bytes does not match".into()));
-        }
+        marked: bool,
+    ) -> Result<Armed<S::File>, Failure> {
+        let layout = header
+            .layout(self.geometry.page)
+            .ok_or_else(|| Failure::Corrupt("the lengths in its header overflow".into()))?;
+        Ok(Armed { journal, header, layout, marked })
+    }
 
-        let marked = records[0].marked;
-        let prepared = Prepared { journal, header, layout, program: &program, marked };
+    /// Does the step of the farthest durable record again, and all later ones.
+    fn finish_commit(&mut self, armed: Armed<S::File>, records: &[Record]) -> Result<(), Failure> {
+        let program = self.read_program(&armed)?;
+        let prepared = Prepared { armed, program: &program };
+        if records[0].step >= prepared.header.step_count {
+            self.check_samples(&prepared, records[0])?;
+            return self.resume_closing(&prepared.armed, records[0]);
+        }
+        self.check_literals(&prepared)?;
         let resume = self.resume(&prepared, records)?;
         let step = resume.record.step;
         #[cfg(any(test, feature = "simulation"))]
@@ -185,7 +207,7 @@ impl<S: Storage> Engine<'_, S> {
         }
         match program.step(step) {
             Some(ProgramStep::Shift { shift, len_before }) => {
-                self.finish_shift(shift, &resume.map, len_before)?;
+                self.finish_shift(&prepared, &resume, shift, len_before)?;
             }
             _ => {
                 self.check_length(&prepared, step)?;
@@ -200,24 +222,54 @@ impl<S: Storage> Engine<'_, S> {
         self.finish(&prepared)
     }
 
-    fn read_program(
+    fn check_literals(&self, armed: &Armed<S::File>) -> Result<(), Failure> {
+        let Armed { journal, header, layout, .. } = armed;
+        let literals = layout.literals..layout.literals + header.literal_len;
+        let crc = self.checksum(journal, Object::Journal, std::slice::from_ref(&literals))?;
+        if crc == header.literals_crc {
+            return Ok(());
+        }
+        Err(Failure::Corrupt("the checksum of the new bytes does not match".into()))
+    }
+
+    /// Fails if the file is not the one that the commit left, such as a backup that was copied into its inode.
+    fn check_samples(
         &self,
-        journal: &S::File,
-        header: &Header,
-    ) -> Result<(Program, Layout), Failure> {
+        prepared: &Prepared<'_, S::File>,
+        record: Record,
+    ) -> Result<(), Failure> {
+        if self.believes_any_file(&prepared.header) {
+            return Ok(());
+        }
+        let (written_crc, ends_crc) =
+            self.saver().sample(prepared, record.step.min(prepared.header.step_count))?;
+        let differs = match (written_crc == record.written_crc, ends_crc == record.ends_crc) {
+            (true, true) => return Ok(()),
+            (false, _) => "it does not hold what the commit had written",
+            (true, false) => "its beginning or its end differs",
+        };
+        Err(Failure::ChangedSinceCrash(differs.into()))
+    }
+
+    fn believes_any_file(&self, header: &Header) -> bool {
+        #[cfg(any(test, feature = "simulation"))]
+        if self.geometry.sabotage == Some(Sabotage::SamplesIgnored) {
+            return true;
+        }
+        header.version == VERSION_1
+    }
+
+    fn read_program(&self, armed: &Armed<S::File>) -> Result<Program, Failure> {
+        let Armed { journal, header, layout, .. } = armed;
         let geometry = Geometry {
             block: header.block,
             chunk: header.chunk,
             longest_step: header.longest_step,
             ..self.geometry
         };
-        let layout = header
-            .layout(geometry.page)
-            .ok_or_else(|| Failure::Corrupt("the lengths in its header overflow".into()))?;
-        let program = journal::read_program(journal, header, &layout, geometry)
+        journal::program::read(journal, header, layout, geometry)
             .attempt(Object::Journal, "read", layout.runs, layout.literals - layout.runs)?
-            .map_err(Failure::Corrupt)?;
-        Ok((program, layout))
+            .map_err(Failure::Corrupt)
     }
 
     /// Where to begin: the farthest record whose slot is whole.
@@ -236,6 +288,9 @@ impl<S: Storage> Engine<'_, S> {
                 ProgramStep::Write(_) => self.resume_write(prepared, record)?,
             };
             if let Some(resume) = resume {
+                if matches!(step, ProgramStep::Write(_)) {
+                    self.check_samples(prepared, record)?;
+                }
                 return Ok(resume);
             }
             if begun {
@@ -254,14 +309,14 @@ impl<S: Storage> Engine<'_, S> {
         shift: Shift,
     ) -> Result<(Option<Resume>, bool), Failure> {
         let place = prepared.layout.saved[self.saver().slot(record.step)];
-        let found = journal::read_map(&prepared.journal, place, prepared.header.slot_len);
+        let found = journal::map::read(&prepared.journal, place, prepared.header.slot_len);
         let found = found.attempt(Object::Journal, "read", place, prepared.header.slot_len)?;
         if let Some((map, crc)) = found
             && crc == record.saved_crc
         {
             return Ok((Some(Resume { record, map, saved: Vec::new() }), true));
         }
-        let now = journal::encode_map(&self.saver().data_map(shift.offset)?);
+        let now = journal::map::encode(&self.saver().data_map(shift.offset)?);
         Ok((None, crc32fast::hash(&now) != record.saved_crc))
     }
 
@@ -300,8 +355,8 @@ impl<S: Storage> Engine<'_, S> {
         let untouched = sampled(&reads.untouched);
         self.check_length(prepared, record.step)?;
         if self.checksum(target, Object::Target, &untouched)? != record.untouched_crc {
-            return Err(Failure::Corrupt(
-                "the file does not hold what the broken step was reading".into(),
+            return Err(Failure::ChangedSinceCrash(
+                "it does not hold what the broken step was reading".into(),
             ));
         }
         Ok((Some(resume(reads.overwritten)), true))
@@ -317,14 +372,21 @@ impl<S: Storage> Engine<'_, S> {
             && step == program.opening.len() as u64
             && [base_len, filled_up].contains(&len);
         // A snapshot can be written to a file of any length, as an abort leaves it.
-        if len == working_len || after_shifts || program.snapshot {
+        // Others may have appended.
+        if len >= working_len || after_shifts || program.snapshot {
             return Ok(());
         }
         Err(wrong_length_in_between(len, working_len))
     }
 
     /// Finishes a shift, however far it got.
-    fn finish_shift(&self, shift: Shift, before: &DataMap, len_before: u64) -> Result<(), Failure> {
+    fn finish_shift(
+        &mut self,
+        prepared: &Prepared<'_, S::File>,
+        resume: &Resume,
+        shift: Shift,
+        len_before: u64,
+    ) -> Result<(), Failure> {
         let target = self.storage.target();
         let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
         // What a failed call left is built upon: it must not be lost on its own. And only what is on the disk is data.
@@ -336,7 +398,16 @@ impl<S: Storage> Engine<'_, S> {
             let _ = self.shift(shift);
             return target.sync_all().attempt(Object::Target, "sync", 0, len);
         }
-        match shift.repair(before, len_before, &now, len) {
+        let tail = self.find_tail(prepared, resume.record, shift, len)?;
+        let mut repair = shift.repair(&resume.map, len_before, &now, len, tail);
+        if let Repair::CutZeros(cut) = repair {
+            let appended = target
+                .end_of_data(cut..len)
+                .attempt(Object::Target, "read", cut, len - cut)?
+                .is_some();
+            repair = if appended { Repair::Perform } else { Repair::Cut(cut) };
+        }
+        match repair {
             Repair::Nothing => {}
             Repair::Perform => self.shift(shift)?,
             Repair::RemoveHole(offset) => {
@@ -347,52 +418,106 @@ impl<S: Storage> Engine<'_, S> {
                     self.shift(shift)?;
                 }
             }
-            Repair::Cut(cut) => {
-                target.set_len(cut).attempt(Object::Target, "shorten", cut, len - cut)?;
+            Repair::Cut(cut) | Repair::CutZeros(cut) => {
+                if !self.storage.cut(len, cut).attempt(Object::Target, "shorten", cut, len - cut)? {
+                    return Err(in_no_state(len, shift));
+                }
                 target.sync_all().attempt(Object::Target, "sync", 0, len)?;
                 if again {
                     self.shift(shift)?;
                 }
             }
-            Repair::Impossible => {
-                return Err(Failure::Corrupt(format!(
-                    "the file ({len} bytes) is in no state that a broken shift of {} bytes at {} leaves: others changed it",
-                    shift.len, shift.offset
-                )));
-            }
+            Repair::Impossible => return Err(in_no_state(len, shift)),
         }
         target.sync_all().attempt(Object::Target, "sync", 0, len)
+    }
+
+    /// Looks for the bytes that a shift moves. Fails if the file is not the one that the commit left.
+    fn find_tail(
+        &self,
+        prepared: &Prepared<'_, S::File>,
+        record: Record,
+        shift: Shift,
+        len: u64,
+    ) -> Result<Tail, Failure> {
+        if self.believes_any_file(&prepared.header) {
+            return Ok(Tail { in_place: true, moved: true });
+        }
+        let geometry = Geometry { block: prepared.header.block, ..self.geometry };
+        let Samples { written, ends } = Samples::of(prepared.program, record.step, geometry);
+        let crc_of = |ranges: &[Range<u64>]| {
+            if ranges.last().is_some_and(|last| last.end > len) {
+                return Ok(None);
+            }
+            self.checksum(self.storage.target(), Object::Target, ranges).map(Some)
+        };
+        if crc_of(&ends)? != Some(record.ends_crc) {
+            return Err(Failure::ChangedSinceCrash("its beginning differs".into()));
+        }
+        let place = |offset: u64| match shift.kind {
+            ShiftKind::Insert => offset + shift.len,
+            ShiftKind::Collapse => offset - shift.len,
+        };
+        let there: Vec<_> = written.iter().map(|it| place(it.start)..place(it.end)).collect();
+        Ok(Tail {
+            in_place: crc_of(&written)? == Some(record.written_crc),
+            moved: crc_of(&there)? == Some(record.written_crc),
+        })
     }
 
     /// Takes a commit back after its commit point: only a snapshot still has all old contents.
     fn restore(
         &mut self,
-        journal: &S::File,
-        header: &Header,
+        journal: S::File,
+        header: Header,
         farthest: Record,
     ) -> Result<Recovery, Failure> {
         if !header.snapshot || farthest.step >= header.step_count {
             return Err(Failure::PastCommitPoint);
         }
-        let (program, layout) = self.read_program(journal, header)?;
+        let armed = self.armed(journal, header, farthest.marked)?;
+        let program = self.read_program(&armed)?;
+        let Armed { journal, header, layout, .. } = &armed;
         let (target, old_len, start) = (self.storage.target(), header.old_len, layout.saved[0]);
-        // Only what the commit writes: should this be cut short, recovery writes just that, and brings the new contents.
-        for range in program.plan.dirty_ranges() {
-            let blocks = |offset: u64| offset.min(old_len).next_multiple_of(header.block);
-            let range = range.start..blocks(range.end);
-            if range.is_empty() {
-                continue;
-            }
-            target.share(journal, start + range.start..start + range.end, range.start).attempt(
-                Object::Target,
-                "share blocks with the journal of",
-                range.start,
-                range.end - range.start,
-            )?;
+        let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
+        if len > header.working_len {
+            // Others appended to the new contents.
+            return Err(Failure::PastCommitPoint);
         }
-        target.set_len(old_len).attempt(Object::Target, "set the length of", 0, old_len)?;
+        let outcome = if len > old_len {
+            self.storage.cut(len, old_len)
+        } else {
+            target.set_len(old_len).map(|()| true)
+        };
+        if !outcome.attempt(Object::Target, "set the length of", 0, old_len)? {
+            return Err(Failure::PastCommitPoint);
+        }
+        // Only what the commit writes: should this be cut short, recovery writes just that, and brings the new contents. The
+        // rest of the last block is copied: shared, it would make the file longer than it ever was.
+        let whole = old_len / header.block * header.block;
+        for range in program.plan.dirty_ranges() {
+            let shared = range.start..range.end.next_multiple_of(header.block).min(whole);
+            if !shared.is_empty() {
+                target
+                    .share(journal, start + shared.start..start + shared.end, shared.start)
+                    .attempt(
+                        Object::Target,
+                        "share blocks with the journal of",
+                        shared.start,
+                        shared.end - shared.start,
+                    )?;
+            }
+            if range.end > whole && range.start < old_len {
+                let mut rest = vec![0; (old_len - whole) as usize];
+                let len = rest.len() as u64;
+                let read = journal.read_exact_at(&mut rest, start + whole);
+                read.attempt(Object::Journal, "read", start + whole, len)?;
+                let written = target.write_all_at(&rest, whole);
+                written.attempt(Object::Target, "write", whole, len)?;
+            }
+        }
         self.erase_records(journal, old_len)?;
-        self.roll_back(header)?;
+        self.roll_back(&armed, Slipped::No)?;
         Ok(Recovery::RolledBack)
     }
 
@@ -431,22 +556,20 @@ impl<S: Storage> Engine<'_, S> {
 
     /// Fails if the records may be missing because the journal was cut: it was whole and durable before the inode was
     /// marked or the file grew.
-    fn check_never_armed(
-        &self,
-        journal: &S::File,
-        header: &Header,
-        mark: Mark,
-    ) -> Result<(), Failure> {
-        let found = journal.len().attempt(Object::Journal, "measure", 0, 0)?;
-        let len = self.storage.target().len().attempt(Object::Target, "measure", 0, 0)?;
-        let prepared = matches!(mark, Mark::Present(_)) || len > header.old_len;
-        match header.layout(self.geometry.page) {
-            Some(layout) if found >= layout.len || !prepared => Ok(()),
-            Some(layout) => {
-                Err(Failure::Corrupt(format!("it is {found} bytes long instead of {}", layout.len)))
+    fn check_never_armed(&self, armed: &Armed<S::File>, mark: Mark) -> Result<(), Failure> {
+        let found = armed.journal.len().attempt(Object::Journal, "measure", 0, 0)?;
+        let len = armed.layout.len;
+        if found >= len
+            || match mark {
+                Mark::Present(_) => false,
+                // The mark was durable before any record was.
+                Mark::Absent => true,
+                Mark::Unsupported => !self.has_grown(armed)?,
             }
-            None => Err(Failure::Corrupt("the lengths in its header overflow".into())),
+        {
+            return Ok(());
         }
+        Err(Failure::Corrupt(format!("it is {found} bytes long instead of {len}")))
     }
 
     fn check_identity(&self, header: &Header, mark: Mark, force: bool) -> Result<(), Failure> {
@@ -491,15 +614,15 @@ impl<S: Storage> Engine<'_, S> {
     }
 }
 
-fn wrong_length_after_end(len: u64, header: &Header) -> Failure {
-    Failure::Corrupt(format!(
-        "the file is {len} bytes long, which fits neither the old contents ({}) nor the new ({}): others changed it",
-        header.old_len, header.new_len
+fn in_no_state(len: u64, shift: Shift) -> Failure {
+    Failure::ChangedSinceCrash(format!(
+        "it ({len} bytes) is in no state that a broken shift of {} bytes at {} leaves",
+        shift.len, shift.offset
     ))
 }
 
 fn wrong_length_in_between(len: u64, working_len: u64) -> Failure {
-    Failure::Corrupt(format!(
-        "the file is {len} bytes long instead of {working_len}, its length in the middle of this commit: others changed it"
+    Failure::ChangedSinceCrash(format!(
+        "it is {len} bytes long instead of {working_len}, its length in the middle of this commit"
     ))
 }

@@ -64,11 +64,19 @@ pub enum Sabotage {
     RenameBeforeSync,
     /// The directory is not synced after a replacement took the name.
     NoDirectorySyncAfterRename,
+    /// The map of a shift is not synced before its record, which may then be on the disk without the map.
+    MapNotSynced,
+    /// Recovery does not ask whether the file still is what the broken commit left.
+    SamplesIgnored,
+    /// What others appended is not carried to the new end before the file is cut.
+    AppendedBytesCut,
+    /// Appended bytes that are carried are not synced before their record.
+    ChunkNotSynced,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 35] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -100,5 +108,9 @@ impl Sabotage {
         Self::RunsAhead,
         Self::RenameBeforeSync,
         Self::NoDirectorySyncAfterRename,
+        Self::MapNotSynced,
+        Self::SamplesIgnored,
+        Self::AppendedBytesCut,
+        Self::ChunkNotSynced,
     ];
 }

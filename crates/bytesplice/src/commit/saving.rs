@@ -2,14 +2,17 @@ use std::io;
 use std::ops::Range;
 
 use super::checksum::checksum;
-use super::engine::{Prepared, total};
+use super::engine::{Armed, Prepared, total};
 use super::failure::{Attempt, Failure, Object};
-use super::journal::{self, Record};
+use super::journal;
+use super::journal::VERSION_1;
+use super::journal::record::Record;
 use super::nearby::joined;
 use super::plan::{Geometry, Step};
 use super::program::ProgramStep;
 #[cfg(any(test, feature = "simulation"))]
 use super::sabotage::Sabotage;
+use super::samples::Samples;
 use super::shift::{DataMap, Shift};
 use crate::buffer::Buffer;
 use crate::storage::{Storage, StorageFile};
@@ -31,8 +34,7 @@ impl<S: Storage> Saver<'_, S> {
         prepared: &Prepared<'_, S::File>,
         number: u64,
     ) -> Result<(Record, u64), Failure> {
-        let record =
-            Record { step: number, marked: prepared.marked, saved_crc: 0, untouched_crc: 0 };
+        let record = Record::of_step(number, prepared.marked);
         match prepared.program.step(number) {
             Some(ProgramStep::Write([step])) if !prepared.header.snapshot => {
                 let (saved_crc, untouched_crc, saved) = self.save_blocks(prepared, number, step)?;
@@ -46,17 +48,46 @@ impl<S: Storage> Saver<'_, S> {
         }
     }
 
-    /// Makes the record durable, and with it everything that its step saved.
+    /// Makes the record durable, and with it everything that its step saved. All steps before it are written. Gives the record
+    /// with its samples.
     pub fn write_record(
         &self,
         prepared: &Prepared<'_, S::File>,
         record: Record,
-    ) -> Result<(), Failure> {
+    ) -> Result<Record, Failure> {
+        let (written_crc, ends_crc) = self.sample(prepared, record.step)?;
+        let record = Record { written_crc, ends_crc, ..record };
+        self.put_record(prepared, record)?;
+        Ok(record)
+    }
+
+    /// Makes a record durable whose samples are known.
+    pub fn put_record(&self, armed: &Armed<S::File>, record: Record) -> Result<(), Failure> {
         let page = self.geometry.page;
+        let Armed { journal, header, layout, .. } = armed;
         record
-            .write(&prepared.journal, prepared.header.nonce, self.slot(record.step), page)
+            .write(journal, (header.version, header.nonce), self.slot(record.step), page)
             .attempt(Object::Journal, "write", page, page)?;
-        prepared.journal.sync_data().attempt(Object::Journal, "sync", 0, prepared.layout.len)
+        journal.sync_data().attempt(Object::Journal, "sync", 0, layout.len)
+    }
+
+    /// Checksums of the samples of a record: of what the step before wrote, and of the ends of the file.
+    pub fn sample(
+        &self,
+        prepared: &Prepared<'_, S::File>,
+        number: u64,
+    ) -> Result<(u32, u32), Failure> {
+        if prepared.header.version == VERSION_1 {
+            return Ok((0, 0));
+        }
+        let geometry = Geometry { block: prepared.header.block, ..self.geometry };
+        let samples = Samples::of(prepared.program, number, geometry);
+        let target = self.storage.target();
+        let mut buffer = self.buffer(total(&samples.written).max(total(&samples.ends)));
+        let mut crc = |ranges: &[Range<u64>]| {
+            checksum(target, Object::Target, ranges, &mut buffer, |_| Ok(()))
+        };
+        Ok((crc(&samples.written)?, crc(&samples.ends)?))
     }
 
     /// Makes a step durable that is written, and then the record of the next one. It gives that record, and how many bytes
@@ -135,7 +166,7 @@ impl<S: Storage> Saver<'_, S> {
         shift: Shift,
     ) -> Result<u32, Failure> {
         let map = self.data_map(shift.offset)?;
-        let bytes = journal::encode_map(&map);
+        let bytes = journal::map::encode(&map);
         let place = prepared.layout.saved[self.slot(number)];
         let len = bytes.len() as u64;
         let fits = if len <= prepared.header.slot_len {
@@ -145,6 +176,11 @@ impl<S: Storage> Saver<'_, S> {
         };
         let written = fits.and_then(|()| prepared.journal.write_all_at(&bytes, place));
         written.attempt(Object::Journal, "write", place, len)?;
+        if number > 0 && !self.trusts_unsynced_maps() {
+            // A record without its map would look like the record of a shift that has begun. What step 0 saves is durable
+            // before any record is written.
+            prepared.journal.sync_data().attempt(Object::Journal, "sync", place, len)?;
+        }
         Ok(crc32fast::hash(&bytes))
     }
 
@@ -169,6 +205,14 @@ impl<S: Storage> Saver<'_, S> {
             return 0;
         }
         (step % 2) as usize
+    }
+
+    fn trusts_unsynced_maps(&self) -> bool {
+        #[cfg(any(test, feature = "simulation"))]
+        if self.geometry.sabotage == Some(Sabotage::MapNotSynced) {
+            return true;
+        }
+        false
     }
 
     fn saves_nothing(&self) -> bool {

@@ -13,6 +13,9 @@
 //! a finished or an untouched one only if `x h = h x` as patterns of data and hole, that is, if x is nothing but hole;
 //! and then it makes no difference.
 //!
+//! Others may append to the file, though never within a shift, which excludes them. Then lengths say less, and a sample of the
+//! bytes behind the shift says whether they have moved.
+//!
 //! To go on: take the wandering hole out (a collapse, which makes it wander on if it is cut short in its turn), and an
 //! insertion then starts again.
 
@@ -47,11 +50,22 @@ pub(crate) enum Repair {
     Perform,
     /// Take out the hole at this offset, as long as the shift is; then perform the shift if it is an insertion.
     RemoveHole(u64),
-    /// The hole is at the end, or only the last block was filled up: set this length; then perform the shift if it is an
-    /// insertion.
+    /// The hole is at the end: set this length; then perform the shift if it is an insertion.
     Cut(u64),
+    /// Only the last block was filled up with zeros, or others appended just that many bytes: set this length unless there is
+    /// anything but zeros behind it; then perform the shift.
+    CutZeros(u64),
     /// The file is in none of the states that the shift goes through: others changed it.
     Impossible,
+}
+
+/// Where the bytes are found that were behind the offset of a shift, by a sample of them. What is not known may be both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tail {
+    /// Where they were before the shift.
+    pub in_place: bool,
+    /// Where the shift brings them.
+    pub moved: bool,
 }
 
 impl Shift {
@@ -64,46 +78,69 @@ impl Shift {
     }
 
     /// How to finish this shift of a file that was `len_before` bytes long with data where `before` says, and is
-    /// `len_now` bytes long with data where `now` says. O(ranges).
-    pub fn repair(&self, before: &DataMap, len_before: u64, now: &DataMap, len_now: u64) -> Repair {
+    /// `len_now` bytes long with data where `now` says; `tail` says where the bytes behind the shift are found. Others may
+    /// have appended to the file before or after the shift, not to one that is half done. O(ranges).
+    pub fn repair(
+        &self,
+        before: &DataMap,
+        len_before: u64,
+        now: &DataMap,
+        len_now: u64,
+        tail: Tail,
+    ) -> Repair {
         let before = before.from(self.offset);
         let now = now.from(self.offset);
         let (untouched, finished) = (len_before, self.len_after(len_before));
+        let after = match self.kind {
+            ShiftKind::Insert => before.with_gap(self.offset, self.len),
+            ShiftKind::Collapse => before.without(self.offset, self.len),
+        };
+        // A hole of the length at the end, with bytes of others behind it, is a shift that is not finished.
+        let end = after.end().unwrap_or(0).max(finished);
+        let hole_at_end = len_now >= end + self.len && !now.has_data(end..end + self.len);
+        let is_finished =
+            tail.moved && len_now >= finished && now.begins_like(&after) && !hole_at_end;
         match self.kind {
-            ShiftKind::Insert if len_now == untouched => {
-                if now == before {
+            ShiftKind::Insert => {
+                if len_now == untouched {
+                    return if now == before { Repair::Perform } else { Repair::Impossible };
+                }
+                if len_now == finished {
+                    if now == after {
+                        return Repair::Nothing;
+                    }
+                    let hole = self.wandering_hole(&before, untouched, &now);
+                    if hole != Repair::Impossible {
+                        return hole;
+                    }
+                }
+                let in_place = tail.in_place && now.begins_like(&before);
+                if len_now > untouched && Some(len_now) == before.end() && now == before {
+                    Repair::CutZeros(untouched)
+                } else if is_finished {
+                    Repair::Nothing
+                } else if in_place && len_now > untouched {
                     Repair::Perform
                 } else {
                     Repair::Impossible
                 }
             }
-            ShiftKind::Insert if len_now == finished => {
-                if now == before.with_gap(self.offset, self.len) {
-                    return Repair::Nothing;
-                }
-                self.wandering_hole(&before, untouched, &now)
-            }
-            // Only the last block was filled up.
-            ShiftKind::Insert
-                if len_now > untouched && Some(len_now) == before.end() && now == before =>
-            {
-                Repair::Cut(untouched)
-            }
-            ShiftKind::Collapse if len_now == finished => {
-                if now == before.without(self.offset, self.len) {
-                    Repair::Nothing
-                } else {
-                    Repair::Impossible
-                }
-            }
-            ShiftKind::Collapse if len_now == untouched => {
-                let tail = self.offset + self.len;
-                if now.from(tail) == before.from(tail) {
+            ShiftKind::Collapse => {
+                let end = self.offset + self.len;
+                if tail.in_place
+                    && len_now >= untouched
+                    && now.from(end).begins_like(&before.from(end))
+                {
                     return Repair::Perform;
                 }
-                self.wandering_hole(&before.without(self.offset, self.len), finished, &now)
+                if len_now == untouched {
+                    let hole = self.wandering_hole(&after, finished, &now);
+                    if hole != Repair::Impossible {
+                        return hole;
+                    }
+                }
+                if is_finished { Repair::Nothing } else { Repair::Impossible }
             }
-            _ => Repair::Impossible,
         }
     }
 
@@ -142,6 +179,16 @@ impl DataMap {
     /// Where the last range ends.
     fn end(&self) -> Option<u64> {
         self.0.last().map(|range| range.end)
+    }
+
+    /// Whether this map, up to the end of the other one, is the other one.
+    fn begins_like(&self, other: &Self) -> bool {
+        let end = other.end().unwrap_or(0);
+        let mut begin = Self::default();
+        for range in &self.0 {
+            begin.push(range.start.min(end)..range.end.min(end));
+        }
+        begin == *other
     }
 
     fn push(&mut self, range: Range<u64>) {
@@ -221,6 +268,7 @@ mod tests {
     use super::*;
 
     const BLOCK: u64 = 16;
+    const UNKNOWN: Tail = Tail { in_place: true, moved: true };
 
     /// A file as blocks: a name for its data, or none for a hole.
     type Blocks = Vec<Option<u32>>;
@@ -280,7 +328,7 @@ mod tests {
                 let hole = (hole / BLOCK) as usize;
                 drop(blocks.drain(hole..hole + count));
             }
-            Repair::Cut(len) => blocks.truncate((len / BLOCK) as usize),
+            Repair::Cut(len) | Repair::CutZeros(len) => blocks.truncate((len / BLOCK) as usize),
             Repair::Impossible => panic!("impossible"),
         }
         if shift.kind == ShiftKind::Insert {
@@ -303,10 +351,39 @@ mod tests {
             let finished = finish(shift, Repair::Perform, &old);
             for state in states(shift, &old) {
                 let bytes = |blocks: &Blocks| blocks.len() as u64 * BLOCK;
-                let repair = shift.repair(&map(&old), bytes(&old), &map(&state), bytes(&state));
+                let end = if insert { at } else { at + count };
+                let same = |from: usize| state.get(from..from + old.len() - end) == Some(&old[end..]);
+                let tail = Tail {
+                    in_place: same(end),
+                    moved: same(if insert { end + count } else { at }),
+                };
+                let repair =
+                    shift.repair(&map(&old), bytes(&old), &map(&state), bytes(&state), tail);
                 prop_assert_ne!(repair, Repair::Impossible, "{:?}", state);
                 prop_assert_eq!(finish(shift, repair, &state), finished.clone(), "{:?} {:?}", state, repair);
             }
+        }
+    }
+
+    /// Others append while the shift is under way: behind an untouched or a finished file, never in between.
+    #[test]
+    fn what_others_appended_does_not_hide_how_far_a_shift_got() {
+        let whole = |blocks: u64| DataMap::new(std::iter::once(0..blocks * BLOCK), BLOCK);
+        let (before, before_len) = (whole(8), 8 * BLOCK);
+        let in_place = Tail { in_place: true, moved: false };
+        let moved = Tail { in_place: false, moved: true };
+        let collapse = Shift { kind: ShiftKind::Collapse, offset: 2 * BLOCK, len: 3 * BLOCK };
+        let insert = Shift { kind: ShiftKind::Insert, ..collapse };
+        for appended in 0..7 {
+            let repair = |shift: Shift, blocks: u64, now: DataMap, tail| {
+                shift.repair(&before, before_len, &now, (blocks + appended) * BLOCK, tail)
+            };
+            let grown = whole(8 + appended);
+            assert_eq!(repair(collapse, 8, grown.clone(), in_place), Repair::Perform);
+            assert_eq!(repair(collapse, 5, whole(5 + appended), moved), Repair::Nothing);
+            assert_eq!(repair(insert, 8, grown.clone(), in_place), Repair::Perform);
+            let gap = grown.with_gap(insert.offset, insert.len);
+            assert_eq!(repair(insert, 11, gap, moved), Repair::Nothing);
         }
     }
 
@@ -314,16 +391,20 @@ mod tests {
     fn an_insertion_that_only_filled_the_last_block_starts_again() {
         let shift = Shift { kind: ShiftKind::Insert, offset: 16, len: 32 };
         let before = DataMap::new([0..32, 48..61], BLOCK);
-        assert_eq!(shift.repair(&before, 61, &before, 64), Repair::Cut(61));
-        assert_eq!(shift.repair(&before, 61, &before, 63), Repair::Impossible);
+        let repair = |len| shift.repair(&before, 61, &before, len, UNKNOWN);
+        assert_eq!(repair(64), Repair::CutZeros(61));
+        assert_eq!(repair(60), Repair::Impossible);
+        // Others appended.
+        assert_eq!(repair(63), Repair::Perform);
     }
 
     #[test]
     fn a_file_that_others_changed_is_not_touched() {
         let shift = Shift { kind: ShiftKind::Insert, offset: 16, len: 16 };
         let whole = DataMap::new(std::iter::once(0..64), BLOCK);
-        assert_eq!(shift.repair(&whole, 64, &whole, 65), Repair::Impossible);
+        let neither = Tail { in_place: false, moved: false };
+        assert_eq!(shift.repair(&whole, 64, &whole, 65, neither), Repair::Impossible);
         let other = DataMap::new([0..16, 48..64], BLOCK);
-        assert_eq!(shift.repair(&whole, 64, &other, 64), Repair::Impossible);
+        assert_eq!(shift.repair(&whole, 64, &other, 64, UNKNOWN), Repair::Impossible);
     }
 }

@@ -10,6 +10,8 @@ pub(crate) mod backup;
 pub(crate) mod capabilities;
 pub(crate) mod directory;
 pub(crate) mod extents;
+pub(crate) mod lease;
+mod length;
 pub(crate) mod mark;
 mod metadata;
 pub(crate) mod os;
@@ -18,6 +20,7 @@ pub(crate) mod replacement;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod simulated;
 mod write_behind;
+pub(crate) mod writers;
 
 /// A file that is read and written at offsets. Offsets and lengths are bytes.
 pub(crate) trait StorageFile: Sync {
@@ -55,6 +58,26 @@ pub(crate) trait StorageFile: Sync {
     /// What lies between the holes from `start` to the end of the file, ascending.
     fn data_ranges(&self, start: u64) -> io::Result<Vec<Range<u64>>>;
 
+    /// Where the first byte of a range is that is not zero; none if all are, as far as the file reaches.
+    fn start_of_data(&self, range: Range<u64>) -> io::Result<Option<u64>> {
+        for part in parts_of_data(self, &range)? {
+            if let Some((first, _)) = nonzero(self, part)? {
+                return Ok(Some(first));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the last byte of a range ends that is not zero; none if all are, as far as the file reaches.
+    fn end_of_data(&self, range: Range<u64>) -> io::Result<Option<u64>> {
+        for part in parts_of_data(self, &range)?.into_iter().rev() {
+            if let Some((_, end)) = nonzero(self, part)? {
+                return Ok(Some(end));
+            }
+        }
+        Ok(None)
+    }
+
     /// Lets this file share the blocks of a range of `source` from `offset` on. All are whole blocks, but that the range
     /// may end with its file.
     fn share(&self, source: &Self, range: Range<u64>, offset: u64) -> io::Result<()>;
@@ -76,6 +99,34 @@ pub(crate) trait StorageFile: Sync {
     fn waits_for_disk(&self) -> bool;
 }
 
+/// What is no hole in a range, in parts of at most 64 KiB.
+fn parts_of_data(
+    file: &(impl StorageFile + ?Sized),
+    range: &Range<u64>,
+) -> io::Result<Vec<Range<u64>>> {
+    const PART: usize = 64 << 10;
+    let mut parts = Vec::new();
+    for data in file.data_ranges(range.start)? {
+        let end = data.end.min(range.end);
+        let starts = (data.start.max(range.start)..end).step_by(PART);
+        parts.extend(starts.map(|start| start..end.min(start + PART as u64)));
+    }
+    Ok(parts)
+}
+
+/// Where the first byte of a short range is that is not zero, and where the last one ends.
+fn nonzero(
+    file: &(impl StorageFile + ?Sized),
+    range: Range<u64>,
+) -> io::Result<Option<(u64, u64)>> {
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    file.read_exact_at(&mut bytes, range.start)?;
+    let first = bytes.iter().position(|&byte| byte != 0);
+    let last = bytes.iter().rposition(|&byte| byte != 0);
+    let place = |at: usize| range.start + at as u64;
+    Ok(first.zip(last).map(|(first, last)| (place(first), place(last) + 1)))
+}
+
 /// A target file with its journal.
 pub(crate) trait Storage: Sync {
     /// Both the target and the journal.
@@ -91,6 +142,20 @@ pub(crate) trait Storage: Sync {
     /// Allocates the blocks of `offset..offset + len` of the target without changing its length, so that writing
     /// them later cannot run out of space. File systems that cannot promise this answer success.
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()>;
+
+    /// Lengthens the target, which is `from` bytes long, to `to` bytes, with zeros. False if it has another length: others
+    /// appended to it. Then it may have been lengthened all the same, so that zeros follow what was appended; nothing is lost.
+    fn grow(&self, from: u64, to: u64) -> io::Result<bool>;
+
+    /// Shortens the target, which is `from` bytes long, to `to` bytes, durably. False if it has another length: others appended to
+    /// it. While others have the file open for writing nothing can keep them from appending between the last look and the
+    /// shortening, so that is an error, unless the user takes the risk.
+    fn cut(&self, from: u64, to: u64) -> io::Result<bool>;
+
+    /// Shifts a block to and fro behind the end of the target, which is `len` bytes long and keeps that length: whether
+    /// the system refuses this for this very file is known only then. Meanwhile the target is up to `blocks` longer. False
+    /// if others appended to it.
+    fn try_shift(&self, len: u64, block: u64, blocks: u64) -> io::Result<bool>;
 
     /// The mark on the target's inode.
     fn mark(&self) -> io::Result<Mark>;

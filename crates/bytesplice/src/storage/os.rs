@@ -13,7 +13,7 @@ use rustix::fs::OFlags;
 use super::directory::{Directory, Key};
 use super::mark::{self, FileMark};
 use super::os_file::{OsFile, advice};
-use super::{Mark, Storage};
+use super::{Mark, Storage, length};
 
 /// Longest file name on all supported systems, in bytes.
 const NAME_MAX: usize = 255;
@@ -26,6 +26,8 @@ pub(crate) struct OsStorage {
     /// The journal that was created or opened at the place: nothing else is ever unlinked there.
     journal: Mutex<Option<Key>>,
     synced: bool,
+    /// Whether the file may be cut although others have it open for writing.
+    despite_writers: bool,
 }
 
 /// Where a journal is, or would be: a name in a directory that is kept open.
@@ -75,7 +77,19 @@ impl JournalPlace {
 impl OsStorage {
     /// The storage of a file whose journal is, or would be, at this place. Without `synced` no call waits for the disk.
     pub fn new(file: Arc<File>, place: JournalPlace, synced: bool) -> Self {
-        Self { target: OsFile::new(file, synced), place, journal: Mutex::new(None), synced }
+        Self {
+            target: OsFile::new(file, synced),
+            place,
+            journal: Mutex::new(None),
+            synced,
+            despite_writers: false,
+        }
+    }
+
+    /// The same storage, which takes the risk to cut bytes off that others append at that instant.
+    pub fn despite_writers(mut self, despite: bool) -> Self {
+        self.despite_writers = despite;
+        self
     }
 
     /// Where the journal is, or would be.
@@ -128,6 +142,18 @@ impl Storage for OsStorage {
 
     fn reserve(&self, offset: u64, len: u64) -> io::Result<()> {
         advice::reserve(self.target.file(), offset, len)
+    }
+
+    fn grow(&self, from: u64, to: u64) -> io::Result<bool> {
+        length::grow(&self.target, from, to)
+    }
+
+    fn cut(&self, from: u64, to: u64) -> io::Result<bool> {
+        length::cut(&self.target, from, to, self.despite_writers)
+    }
+
+    fn try_shift(&self, len: u64, block: u64, blocks: u64) -> io::Result<bool> {
+        length::try_shift(&self.target, len, block, blocks)
     }
 
     fn mark(&self) -> io::Result<Mark> {

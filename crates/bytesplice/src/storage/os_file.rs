@@ -138,7 +138,7 @@ pub(crate) fn file_size_limit() -> Option<u64> {
 }
 
 /// Fails where the system would kill the process, as it does by default for a write past the limit.
-fn refuse_past_limit(end: u64) -> io::Result<()> {
+pub(super) fn refuse_past_limit(end: u64) -> io::Result<()> {
     match file_size_limit() {
         Some(limit) if end > limit => Err(ErrorKind::FileTooLarge.into()),
         _ => Ok(()),

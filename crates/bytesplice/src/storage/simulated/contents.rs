@@ -7,14 +7,25 @@ use crate::commit::shift::{Shift, ShiftKind};
 pub(crate) struct Contents {
     bytes: Vec<u8>,
     /// Block by block; what is missing at the end is hole.
-    data: Vec<bool>,
+    blocks: Vec<Block>,
     block: usize,
+}
+
+/// What a block of a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    Hole,
+    /// Allocated, but never written: it counts as data while something of it is cached.
+    Unwritten {
+        cached: bool,
+    },
+    Data,
 }
 
 impl Contents {
     /// A file without holes, on a file system with blocks of this many bytes.
     pub fn new(bytes: Vec<u8>, block: usize) -> Self {
-        Self { data: vec![true; bytes.len().div_ceil(block)], bytes, block }
+        Self { blocks: vec![Block::Data; bytes.len().div_ceil(block)], bytes, block }
     }
 
     /// An empty file on the same file system.
@@ -30,17 +41,44 @@ impl Contents {
     /// Sets the length; what is added is hole.
     pub fn resize(&mut self, len: usize) {
         self.bytes.resize(len, 0);
-        self.data.truncate(len.div_ceil(self.block));
+        self.blocks.truncate(len.div_ceil(self.block));
     }
 
     /// Says that the bytes are data from now on.
     pub fn fill_in(&mut self, start: usize, end: usize) {
         let blocks = start / self.block..end.div_ceil(self.block);
-        if self.data.len() < blocks.end {
-            self.data.resize(blocks.end, false);
+        if self.blocks.len() < blocks.end {
+            self.blocks.resize(blocks.end, Block::Hole);
         }
         if start < end {
-            self.data[blocks].fill(true);
+            self.blocks[blocks].fill(Block::Data);
+        }
+    }
+
+    /// Says that the hole is allocated from now on.
+    pub fn preallocate(&mut self, start: usize, end: usize) {
+        for block in &mut self.blocks[start / self.block..end / self.block] {
+            if *block == Block::Hole {
+                *block = Block::Unwritten { cached: false };
+            }
+        }
+    }
+
+    /// Says that the bytes were read.
+    pub fn cache(&mut self, start: usize, end: usize) {
+        self.set_cached(start / self.block..end.div_ceil(self.block), true);
+    }
+
+    /// Says that nothing is cached, as after a crash.
+    pub fn forget(&mut self) {
+        self.set_cached(0..self.blocks.len(), false);
+    }
+
+    fn set_cached(&mut self, blocks: Range<usize>, cached: bool) {
+        for block in blocks {
+            if let Some(Block::Unwritten { cached: now }) = self.blocks.get_mut(block) {
+                *now = cached;
+            }
         }
     }
 
@@ -51,14 +89,16 @@ impl Contents {
             return;
         }
         self.bytes[start..end].fill(0);
-        for block in start / self.block..(end / self.block).min(self.data.len()) {
-            self.data[block] = false;
+        for block in start / self.block..(end / self.block).min(self.blocks.len()) {
+            self.blocks[block] = Block::Hole;
         }
     }
 
     /// The ranges of data from an offset on.
     pub fn data_ranges(&self, start: u64) -> Vec<Range<u64>> {
-        let blocks = self.data.iter().enumerate().filter(|(_, data)| **data);
+        let is_data =
+            |block: Block| matches!(block, Block::Data | Block::Unwritten { cached: true });
+        let blocks = self.blocks.iter().enumerate().filter(|(_, block)| is_data(**block));
         let len = self.bytes.len() as u64;
         let block = self.block as u64;
         let ranges = blocks.map(|(at, _)| at as u64 * block..((at as u64 + 1) * block).min(len));
@@ -101,9 +141,9 @@ impl Contents {
                     return;
                 }
                 self.bytes.drain(offset..offset + len);
-                let first = (offset / self.block).min(self.data.len());
-                let last = (first + blocks).min(self.data.len());
-                self.data.drain(first..last);
+                let first = (offset / self.block).min(self.blocks.len());
+                let last = (first + blocks).min(self.blocks.len());
+                self.blocks.drain(first..last);
                 if reached.is_some() {
                     let hole = self.stop(offset, reached);
                     self.open_hole(hole, len);
@@ -123,8 +163,8 @@ impl Contents {
     fn open_hole(&mut self, at: usize, len: usize) {
         self.bytes.splice(at..at, std::iter::repeat_n(0, len));
         let first = at.div_ceil(self.block);
-        if first < self.data.len() {
-            self.data.splice(first..first, std::iter::repeat_n(false, len / self.block));
+        if first < self.blocks.len() {
+            self.blocks.splice(first..first, std::iter::repeat_n(Block::Hole, len / self.block));
         }
     }
 }

@@ -97,8 +97,28 @@ impl CrashPoint<'_> {
         // How likely an unsynced sector is on the disk: often all or nothing, so that rare states come up too.
         let odds = [0, 1, 3, 8, 13, 15, 16][chance.below(7) as usize];
         let stale = self.history.base.markable && chance.below(4) == 0;
+        let mut lengths = self.surviving_lengths(chance);
+        let mut lost_length = false;
         for (position, &index) in self.pending.iter().enumerate() {
             let operation = &self.history.log[index];
+            if let Some(left) = &mut lengths
+                && operation.changes_length_of(image.target)
+            {
+                match left.checked_sub(1) {
+                    Some(rest) => {
+                        *left = rest;
+                        image.apply(operation);
+                    }
+                    None => lost_length = true,
+                }
+                continue;
+            }
+            // Nor is what was written behind the end that the file did not get.
+            if lost_length
+                && matches!(operation, Operation::Write { file, .. } if *file == image.target)
+            {
+                continue;
+            }
             let in_flight = position + 1 == self.pending.len();
             match operation {
                 Operation::Write { file, first, bytes } => {
@@ -112,7 +132,8 @@ impl CrashPoint<'_> {
                         }
                         contents.fill_in(start, end);
                         let place = &mut contents[start..end];
-                        match torn.then(|| chance.below(3)) {
+                        let kinds = if self.history.base.garbles { 3 } else { 2 };
+                        match torn.then(|| chance.below(kinds)) {
                             None => place.copy_from_slice(&sector[..end - start]),
                             Some(0) => {
                                 let half = place.len() / 2;
@@ -164,7 +185,20 @@ impl CrashPoint<'_> {
                 }
             }
         }
-        Wreck { image, markable: self.history.base.markable }
+        image.files.iter_mut().for_each(Contents::forget);
+        let Wreck { markable, garbles, .. } = self.history.base;
+        Wreck { image, markable, garbles }
+    }
+
+    /// How many changes of lengths, from the first one on, are durable. Where others append a later length does not come
+    /// without the earlier ones: file systems have them in the order of their log. Else any of them may be there.
+    fn surviving_lengths(&self, chance: &mut Chance) -> Option<u64> {
+        if self.history.base.garbles {
+            return None;
+        }
+        let target = self.durable.target;
+        let changes_length = |index: &&usize| self.history.log[**index].changes_length_of(target);
+        Some(chance.below(self.pending.iter().filter(changes_length).count() as u64 + 1))
     }
 
     /// Takes the matching operations out of what is pending.
@@ -189,12 +223,20 @@ impl CrashPoint<'_> {
 pub(crate) struct Wreck {
     pub(super) image: Image,
     pub(super) markable: bool,
+    /// Whether a torn sector may hold garbage. Where others append, it may not: the sector of the end of the file also holds
+    /// bytes of theirs, which nobody could bring back, and which their own appending puts at the same risk.
+    pub(super) garbles: bool,
 }
 
 impl Wreck {
     /// A disk with one file and no journal.
     pub fn fresh(contents: Contents, markable: bool) -> Self {
-        Self { image: Image { files: vec![contents], ..Image::default() }, markable }
+        Self { image: Image { files: vec![contents], ..Image::default() }, markable, garbles: true }
+    }
+
+    /// The same disk, without garbage in torn sectors.
+    pub fn without_garbage(self) -> Self {
+        Self { garbles: false, ..self }
     }
 
     /// What the target holds.
@@ -254,6 +296,17 @@ pub(super) enum Operation {
         seed: u64,
     },
     SyncDirectory,
+}
+
+impl Operation {
+    /// Whether the operation changes the length of the file `target`, which is the target.
+    fn changes_length_of(&self, target: FileNumber) -> bool {
+        match self {
+            Self::SetLen { file, .. } => *file == target,
+            Self::Shift { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// What the disk holds for sure, or what a process sees.

@@ -9,8 +9,11 @@
 //! - a file that grows may have got to the end of its last block only, by its length or by a shift;
 //! - a shift of extents may be there wholly, not at all, or up to any extent; a punched hole wholly or not at all; blocks
 //!   that are shared are as durable as if they were written;
+//! - others may append to the target between any two calls, and sync it or not; they wait while the commit has a lease;
+//! - blocks that were allocated and never written are holes until something of them is cached, and again after a crash;
 //! - a sync that fails makes some of the writes durable and forgets the rest, and the next one succeeds.
 
+mod appender;
 mod chance;
 mod contents;
 mod history;
@@ -29,6 +32,7 @@ pub(crate) use replacement::SimulatedReplacement;
 use super::{InodeIdentity, Mark, Storage, StorageFile};
 use crate::commit::sabotage::Sabotage;
 use crate::commit::shift::{Shift, ShiftKind};
+pub(crate) use appender::{Appended, Appender};
 
 /// Bytes per sector of the simulated disk.
 pub(crate) const SECTOR: usize = 16;
@@ -75,11 +79,14 @@ struct Disk {
     seen: Image,
     log: Vec<Operation>,
     markable: bool,
+    garbles: bool,
     sabotage: Option<Sabotage>,
     fault: Fault,
     attempts: usize,
     failed: bool,
     next_file: FileNumber,
+    /// Another process that appends to the target.
+    appender: Option<Appender>,
 }
 
 /// A target, its journal and their directory on one simulated disk.
@@ -105,12 +112,25 @@ impl SimulatedStorage {
             seen: wreck.image.clone(),
             log: Vec::with_capacity(64),
             markable: wreck.markable,
+            garbles: wreck.garbles,
             sabotage,
             fault,
             attempts: 0,
             failed: false,
+            appender: None,
         }));
         Self { target: SimulatedFile { disk: Arc::clone(&disk), file: wreck.image.target }, disk }
+    }
+
+    /// Lets another process append to the target from now on.
+    pub fn appended_to_by(self, appender: Appender) -> Self {
+        lock(&self.disk).appender = Some(appender);
+        self
+    }
+
+    /// Ends the process that appends; gives what it appended.
+    pub fn end_appender(&self) -> Appended {
+        lock(&self.disk).appender.take().map(|appender| appender.appended).unwrap_or_default()
     }
 
     /// The same disk, with the file that has the target's name by now.
@@ -138,16 +158,13 @@ impl SimulatedStorage {
     /// The disk as a process sees it, without a crash.
     pub fn seen(&self) -> Wreck {
         let disk = lock(&self.disk);
-        Wreck { image: disk.seen.clone(), markable: disk.markable }
+        disk.wreck(disk.seen.clone())
     }
 
     /// Everything that happened since the boot.
     pub fn history(&self) -> History {
         let disk = lock(&self.disk);
-        History {
-            base: Wreck { image: disk.base.clone(), markable: disk.markable },
-            log: disk.log.clone(),
-        }
+        History { base: disk.wreck(disk.base.clone()), log: disk.log.clone() }
     }
 }
 
@@ -156,14 +173,23 @@ fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
 }
 
 impl Disk {
+    fn wreck(&self, image: Image) -> Wreck {
+        Wreck { image, markable: self.markable, garbles: self.garbles }
+    }
+
     /// Performs and logs an operation.
     fn perform(&mut self, operation: Operation) {
         self.seen.apply(&operation);
         self.log.push(operation);
     }
 
-    /// Counts a call, and fails if it is to fail.
+    fn target_len(&mut self) -> u64 {
+        self.seen.file(self.seen.target).len() as u64
+    }
+
+    /// Counts a call, and fails if it is to fail. Others may append before it.
     fn attempt(&mut self, call: Call) -> io::Result<()> {
+        self.let_others_append();
         let failure = match self.fault {
             Fault::At(number) if number == self.attempts => io::ErrorKind::Other,
             Fault::From(number) if number <= self.attempts => io::ErrorKind::Other,
@@ -265,6 +291,7 @@ impl StorageFile for SimulatedFile {
         let mut disk = lock(&self.disk);
         let contents = disk.seen.file(self.file);
         let start = offset as usize;
+        contents.cache(start, start + buffer.len());
         let part = contents.get(start..start + buffer.len());
         buffer.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
@@ -354,7 +381,7 @@ impl StorageFile for SimulatedFile {
         let mut disk = lock(&self.disk);
         // Only after a failure can the disk hold anything else than what is seen.
         if disk.failed {
-            let base = Wreck { image: disk.base.clone(), markable: disk.markable };
+            let base = disk.wreck(disk.base.clone());
             let history = History { base, log: disk.log.clone() };
             let mut end = history.start();
             while end.advance() {}
@@ -397,6 +424,62 @@ impl Storage for SimulatedStorage {
     fn reserve(&self, _offset: u64, _len: u64) -> io::Result<()> {
         let outcome = lock(&self.disk).attempt(Call::TakesRoom);
         outcome.map_err(|_| io::ErrorKind::StorageFull.into())
+    }
+
+    fn grow(&self, from: u64, to: u64) -> io::Result<bool> {
+        let mut disk = lock(&self.disk);
+        disk.attempt(Call::TakesNone)?;
+        let (file, len) = (self.target.file, disk.target_len());
+        if len != from {
+            return Ok(false);
+        }
+        if disk.is_held_open() {
+            // As fallocate does it: never shorter, and what was appended after the look stays where it is.
+            disk.let_others_append();
+        }
+        let len = disk.target_len();
+        disk.perform(Operation::SetLen { file, len: (to.max(len)) as usize });
+        Ok(len == from)
+    }
+
+    fn cut(&self, from: u64, to: u64) -> io::Result<bool> {
+        let mut disk = lock(&self.disk);
+        disk.attempt(Call::TakesNone)?;
+        if disk.is_held_open() {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        let file = self.target.file;
+        if disk.target_len() != from {
+            return Ok(false);
+        }
+        disk.perform(Operation::SetLen { file, len: to as usize });
+        // A lease keeps others from opening the file until the new length is durable.
+        let waited = disk.keep_others_out();
+        drop(disk);
+        let synced = self.target.sync_all();
+        lock(&self.disk).let_others_in(waited);
+        synced.map(|()| true)
+    }
+
+    fn try_shift(&self, len: u64, block: u64, blocks: u64) -> io::Result<bool> {
+        if lock(&self.disk).is_held_open() {
+            return Ok(true);
+        }
+        let leased = lock(&self.disk).keep_others_out();
+        let offset = len.next_multiple_of(block);
+        let target = &self.target;
+        let tried = if target.len()? == len {
+            target
+                .set_len(offset + blocks * block)
+                .and_then(|()| target.insert_range(offset, block))
+                .and_then(|()| target.collapse_range(offset, block))
+                .and_then(|()| target.set_len(len))
+                .map(|()| true)
+        } else {
+            Ok(false)
+        };
+        lock(&self.disk).let_others_in(leased);
+        tried
     }
 
     fn mark(&self) -> io::Result<Mark> {
