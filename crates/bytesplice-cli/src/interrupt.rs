@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use bytesplice::{Cancel, Error, FileState};
@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
-use crate::output::notice;
+use crate::output::{notice, warn};
 use crate::progress_bar::ProgressBar;
 
 /// Turns SIGINT and SIGTERM into requests to stop, from its making on. The first asks the commit to stop if it can still
@@ -49,18 +49,31 @@ impl Interrupt {
         let ignored = ignored_signals();
         let watched =
             [SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
-        let mut signals = Signals::new(watched).map_err(Failure::Signal)?;
         let shared = Arc::new(Shared {
             cancel: Cancel::new(),
             signal: AtomicI32::new(0),
             phase: Mutex::new(Phase::Preparing),
         });
         let watcher = Arc::clone(&shared);
-        // It lives as long as the process: a handler can be taken off, but the signal would then be ignored for good.
-        thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || signals.forever().for_each(|signal| watcher.take(signal)))
-            .map_err(Failure::Signal)?;
+        let (hand_over, signals) = mpsc::channel::<Signals>();
+        // The thread lives as long as the process: a handler can be taken off, but the signal would then be ignored for
+        // good. So it is made before the handlers are.
+        let take_all = move || {
+            for mut signals in signals {
+                signals.forever().for_each(|signal| watcher.take(signal));
+            }
+        };
+        match thread::Builder::new().name("signals".into()).spawn(take_all) {
+            Ok(_) => {
+                let signals = Signals::new(watched).map_err(Failure::Signal)?;
+                // The thread waits for them.
+                drop(hand_over.send(signals));
+            }
+            Err(refused) => warn(&format!(
+                "the system permits no thread that waits for signals ({refused}): a signal ends this process like a \
+                 kill"
+            )),
+        }
         Ok(Self(shared))
     }
 

@@ -296,6 +296,27 @@ fn a_file_without_permission_to_write_is_read_only() {
 }
 
 #[test]
+fn an_edit_needs_no_threads() {
+    let directory = directory("0123");
+    let binary = directory.path().join("program");
+    // By another process, for the same reason as above.
+    assert!(Command::new("cp").args([BINARY.as_ref(), &*binary]).status().unwrap().success());
+    let mut command = Command::new("bash");
+    command.current_dir(directory.path());
+    command.args(["-c", "ulimit -u 0; exec ./program insert data 1 --text abc"]);
+    // The limit is not held against root.
+    if rustix::process::geteuid().is_root() {
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        std::os::unix::fs::chown(directory.path().join("data"), Some(65534), Some(65534)).unwrap();
+        command.uid(65534).gid(65534);
+    }
+    let output = command.assert().success();
+    let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    assert!(message.contains("permits no thread that waits for signals"), "{message}");
+    assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"0abc123");
+}
+
+#[test]
 fn a_fifo_is_no_file_and_has_no_ranges() {
     let directory = directory("0123");
     let fifo = directory.path().join("fifo");

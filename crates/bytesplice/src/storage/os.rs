@@ -9,11 +9,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::UNIX_EPOCH;
 
 use super::write_behind::WriteBehind;
 use super::{InodeIdentity, Mark, Storage, StorageFile, extents};
+use crate::threads;
 
 /// Longest file name on all supported systems, in bytes.
 const NAME_MAX: usize = 255;
@@ -214,14 +214,7 @@ impl Storage for OsStorage {
         one: impl FnOnce() -> A,
         other: impl FnOnce() -> B + Send,
     ) -> (A, B) {
-        thread::scope(|scope| {
-            let other = scope.spawn(other);
-            let one = one();
-            match other.join() {
-                Ok(other) => (one, other),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        })
+        threads::join(one, other)
     }
 
     fn target(&self) -> &OsFile {
