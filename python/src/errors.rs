@@ -114,6 +114,10 @@ fn kind(error: &Error) -> Kind {
         | Error::PastCommitPoint { .. }
         | Error::JournalVersion { .. }
         | Error::JournalMissing { .. } => ("RecoveryError", Some(Errno::IO)),
+        Error::LeftBehind { state: FileState::Recoverable { .. }, .. } => {
+            ("RecoveryError", Some(Errno::IO))
+        }
+        Error::LeftBehind { error, .. } => kind(error),
         Error::TooLarge { .. } | Error::SizeLimit { .. } => ("NoSpaceError", Some(Errno::FBIG)),
         Error::NoSpace { .. } => ("NoSpaceError", Some(Errno::NOSPC)),
         Error::StrategyUnsupported { .. } => ("StrategyError", Some(Errno::OPNOTSUPP)),
@@ -169,6 +173,7 @@ fn raised_within(error: &Error) -> Option<PyErr> {
             problem: ScriptProblem::Read(source) | ScriptProblem::Write(source),
             ..
         } => raised_as(source),
+        Error::LeftBehind { error, .. } => raised_within(error),
         Error::Script { problem: ScriptProblem::Content(error), .. } => raised_within(error),
         _ => None,
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytesplice::{Error, ScriptProblem, VcdiffProblem};
+use bytesplice::{Error, FileState, ScriptProblem, VcdiffProblem};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,10 @@ impl ExitCode {
             | Error::PastCommitPoint { .. }
             | Error::JournalVersion { .. }
             | Error::JournalMissing { .. } => Self::NeedsRecovery,
+            Error::LeftBehind { error, state, .. } => match state {
+                FileState::Recoverable { .. } => Self::NeedsRecovery,
+                _ => Self::of(error),
+            },
             Error::Script { problem, .. } => Self::of_script(problem),
             Error::Vcdiff { problem, .. } => Self::of_delta(problem),
             _ => Self::InputOutput,
@@ -128,8 +132,6 @@ impl ExitCode {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-
-    use bytesplice::FileState;
 
     use super::*;
 

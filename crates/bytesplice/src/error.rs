@@ -353,6 +353,23 @@ pub enum Error {
         /// What the target holds now.
         state: FileState,
     },
+    /// A commit or a copy failed before it changed the file, and could not remove what it had made: the journal, the new
+    /// file of [`Strategy::Replace`], or an unfinished backup. The next open tries again to remove the first two.
+    #[error(
+        "{error}; but {} is left, which cannot be removed ({source}): {}",
+        Shown(left),
+        WhenLeft(state)
+    )]
+    LeftBehind {
+        /// Why the commit failed.
+        error: Box<Error>,
+        /// The file that is left.
+        left: PathBuf,
+        /// What the system answered when the file was to be removed, or what had to be done before.
+        source: io::Error,
+        /// What the file that was to be changed holds now.
+        state: FileState,
+    },
     /// An earlier commit through this handle failed, so that its view of the file is no longer right.
     #[error("{}: an earlier commit through this handle failed; {state}", Shown(path))]
     Poisoned {
@@ -406,7 +423,7 @@ pub enum FileState {
     Committed,
     /// A `direct` or unsynced commit was cut: neither old nor new.
     Damaged,
-    /// An object whose swap was not answered: wholly old or wholly new.
+    /// An object whose swap, or a file whose change of name, was not answered: wholly old or wholly new.
     OldOrNew,
 }
 
@@ -422,7 +439,7 @@ impl fmt::Display for FileState {
             ),
             Self::Committed => out.write_str("the file holds the new contents"),
             Self::OldOrNew => out.write_str(
-                "whether the object holds the old or the new contents is not known: open it again and look",
+                "whether it holds the old or the new contents is not known: open it again and look",
             ),
             Self::Damaged => out.write_str(
                 "the file was being changed without a journal and is now neither old nor new: restore it from a backup",
@@ -447,6 +464,7 @@ impl Error {
             | Self::SizeLimit { state, .. }
             | Self::Io { state, .. }
             | Self::Cancelled { state, .. }
+            | Self::LeftBehind { state, .. }
             | Self::Poisoned { state, .. } => state.clone(),
             Self::NeedsRecovery { journal, .. }
             | Self::JournalCorrupt { journal, .. }
@@ -469,7 +487,34 @@ impl Error {
         len: u64,
         source: io::Error,
     ) -> Self {
-        let state = FileState::Unchanged;
+        Self::failed_call(path, operation, offset, len, source, FileState::Unchanged)
+    }
+
+    /// The error for a failed call on the file at `path` that concerns no bytes of it: [`Error::NoSpace`] if the disk or a
+    /// quota is full.
+    pub(crate) fn not_done(
+        path: PathBuf,
+        operation: &'static str,
+        source: io::Error,
+        state: FileState,
+    ) -> Self {
+        Self::failed_call(path, operation, 0, 0, source, state)
+    }
+
+    /// This error of something that could not remove the file `left`, which it had made, because of `source`.
+    pub(crate) fn leaving_file(self, left: &Path, source: io::Error) -> Self {
+        let state = self.file_state();
+        Self::LeftBehind { error: Box::new(self), left: left.into(), source, state }
+    }
+
+    fn failed_call(
+        path: PathBuf,
+        operation: &'static str,
+        offset: u64,
+        len: u64,
+        source: io::Error,
+        state: FileState,
+    ) -> Self {
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 Self::NoSpace { path, operation, offset, len, source, state }
@@ -489,6 +534,14 @@ impl Error {
     /// ```
     #[must_use]
     pub fn with_paths(mut self, mut rename: impl FnMut(&Path) -> PathBuf) -> Self {
+        self.rename_paths(&mut rename);
+        self
+    }
+
+    fn rename_paths(&mut self, rename: &mut dyn FnMut(&Path) -> PathBuf) {
+        if let Self::LeftBehind { error, .. } = self {
+            error.rename_paths(rename);
+        }
         let (path, journal, state) = self.parts();
         *path = rename(path);
         let in_state = match state {
@@ -498,7 +551,6 @@ impl Error {
         for journal in [journal, in_state].into_iter().flatten() {
             *journal = rename(journal);
         }
-        self
     }
 
     /// The path, the journal and the state, where there are any.
@@ -536,6 +588,7 @@ impl Error {
             | Self::Io { path, state, .. }
             | Self::Cancelled { path, state }
             | Self::Poisoned { path, state } => (path, None, Some(state)),
+            Self::LeftBehind { left, state, .. } => (left, None, Some(state)),
         }
     }
 }
@@ -580,6 +633,20 @@ impl fmt::Display for WhenCancelled<'_> {
                 Shown(journal)
             ),
             state => state.fmt(out),
+        }
+    }
+}
+
+/// What is to be done about a file that a commit has left.
+struct WhenLeft<'a>(&'a FileState);
+
+impl fmt::Display for WhenLeft<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            FileState::Recoverable { .. } => {
+                out.write_str("the next open takes the commit back, or `bytesplice recover`")
+            }
+            _ => out.write_str("remove it before you try again"),
         }
     }
 }

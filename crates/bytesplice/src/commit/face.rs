@@ -336,7 +336,23 @@ impl Failure {
                 ),
             },
             Self::PastCommitPoint => Error::PastCommitPoint { path, journal },
+            Self::LeftBehind { failure, cleaning, stage } => {
+                failure.into_error(&path, &journal).leaving(&journal, *cleaning, stage)
+            }
         }
+    }
+}
+
+impl Error {
+    /// This error of a commit that could not remove the file `left` for the reason `cleaning`.
+    pub(super) fn leaving(self, left: &Path, cleaning: Failure, stage: Stage) -> Self {
+        let source = match cleaning {
+            Failure::Io(failure) => failure.source,
+            // Removing a file fails in no other way.
+            other => io::Error::other(format!("{other:?}")),
+        };
+        let (error, state) = (Box::new(self), stage.file_state(left));
+        Self::LeftBehind { error, left: left.into(), source, state }
     }
 }
 
@@ -377,6 +393,7 @@ impl Stage {
             Self::Recoverable => FileState::Recoverable { journal: journal.into() },
             Self::Committed => FileState::Committed,
             Self::Damaged => FileState::Damaged,
+            Self::OldOrNew => FileState::OldOrNew,
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) mod program;
 pub(crate) mod recover;
 pub(crate) mod replace;
 mod replace_face;
+#[cfg(test)]
+mod replace_tests;
 pub(crate) mod report;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod sabotage;

@@ -269,7 +269,7 @@ impl<S: Storage> Engine<'_, S> {
 fn after_cleaning(failure: Failure, cleaned: Result<(), Failure>) -> Failure {
     match cleaned {
         Ok(()) => failure.at(Stage::Unchanged),
-        Err(_) => failure.at(Stage::Recoverable),
+        Err(cleaning) => failure.leaving_journal(cleaning),
     }
 }
 

@@ -145,6 +145,10 @@ impl SpliceFile {
 
     /// The error for the user. What the directory or the metadata of the file do not allow says which other way is left.
     fn replacement_error(&self, failure: Failure, replacement: &Path) -> Error {
+        if let Failure::LeftBehind { failure, cleaning, stage } = failure {
+            let error = self.replacement_error(*failure, replacement);
+            return error.leaving(replacement, *cleaning, stage);
+        }
         let Failure::Io(IoFailure { object: Object::Replacement, operation, source, .. }) =
             &failure
         else {
