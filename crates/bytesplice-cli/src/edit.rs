@@ -236,6 +236,11 @@ impl<'a> Edit<'a> {
                 return Err(failure);
             }
         };
+        let changes = match &self.file {
+            Opened::File(file) => file.is_modified(),
+            // An object that is not there yet is made in any case.
+            Opened::Object(object) => object.is_modified() || object.head().is_none(),
+        };
         let committed = match &mut self.file {
             Opened::File(file) => commit_file(file, self.path, self.options, &interrupt),
             Opened::Object(object) => commit_object(object, self.path, self.options, &interrupt),
@@ -252,9 +257,13 @@ impl<'a> Edit<'a> {
             }
             return Err(failure);
         }
-        match (plan, layout) {
+        let reported = match (plan, layout) {
             (Some(plan), Some(layout)) => self.print_plan(&plan, &layout, backup.as_ref()),
             _ => self.report(done, backup.as_ref()),
+        };
+        match reported {
+            Err(failure) if changes => Err(failure.after(self.path, "was changed")),
+            reported => reported,
         }
     }
 

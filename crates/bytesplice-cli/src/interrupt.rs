@@ -1,4 +1,4 @@
-//! Ctrl-C while a commit runs.
+//! Ctrl-C, SIGTERM and the end of a terminal session (SIGHUP) while a commit runs.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use bytesplice::{Cancel, Error, FileState};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::{notice, warn};
 use crate::progress_bar::ProgressBar;
 
-/// Turns SIGINT and SIGTERM into requests to stop, from its making on. The first asks the commit to stop if it can still
+/// Turns SIGINT, SIGTERM and SIGHUP into requests to stop, from its making on. The first asks the commit to stop if it can still
 /// keep the old contents, the second to stop wherever it is. Before, and long after, they end the process as usual.
 pub struct Interrupt(Arc<Shared>);
 
@@ -41,14 +41,15 @@ enum Phase {
 }
 
 impl Interrupt {
-    /// Starts to watch for those of the signals that are not ignored, as they are behind `&` in a script.
+    /// Starts to watch for those of the signals that are not ignored, as SIGINT is behind `&` in a script and
+    /// SIGHUP by `nohup`.
     ///
     /// # Errors
     /// The system refuses.
     pub fn watch() -> Result<Self, Failure> {
         let ignored = ignored_signals();
         let watched =
-            [SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+            [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
         let shared = Arc::new(Shared {
             cancel: Cancel::new(),
             signal: AtomicI32::new(0),

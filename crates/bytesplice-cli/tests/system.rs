@@ -263,6 +263,44 @@ fn a_full_output_is_an_error() {
 }
 
 #[test]
+fn a_report_that_fails_does_not_deny_what_was_done() {
+    let directory = directory("0123");
+    let path = directory.path();
+    let run = |arguments: &[&str], code: i32| {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let assert = bytesplice(path).args(arguments).stdout(full).assert().code(code);
+        String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+    };
+    let message = run(&["append", "data", "--text", "45", "--json", "--backup"], 10);
+    assert_eq!(
+        message,
+        "bytesplice: data: the file was changed, only the report failed: cannot write to standard output: No space left \
+         on device (os error 28)\n"
+    );
+    assert_eq!(fs::read(path.join("data")).unwrap(), b"012345");
+    assert_eq!(fs::read(path.join("data~")).unwrap(), b"0123");
+    let save = ["remove", "data", "0..1", "--save", "saved", "--undo-script", "undo", "--json"];
+    run(&save, 10);
+    assert_eq!(fs::read(path.join("data")).unwrap(), b"12345");
+    assert_eq!(fs::read(path.join("saved")).unwrap(), b"0");
+    assert!(path.join("undo").exists());
+    let message = run(&["diff", "data", "data~", "--output", "delta", "--json"], 10);
+    assert!(message.contains("delta: the file was written, only the report failed"), "{message}");
+    assert!(path.join("delta").exists());
+    // Where nothing was changed nothing is said to have been.
+    run(&["append", "data", "--text", "", "--json"], 7);
+    run(&["append", "data", "--text", "6", "--json", "--dry-run"], 7);
+    run(&["recover", "data"], 7);
+    assert_eq!(fs::read(path.join("data")).unwrap(), b"12345");
+    for command in ["recover", "abort"] {
+        fs::write(path.join(".data.bytesplice"), [0; 4096]).unwrap();
+        let message = run(&[command, "data"], 10);
+        assert!(message.contains("data: the file was recovered, only the"), "{message}");
+        assert!(!path.join(".data.bytesplice").exists());
+    }
+}
+
+#[test]
 fn a_file_without_permission_to_write_is_read_only() {
     let directory = directory("0123");
     let binary = directory.path().join("program");

@@ -190,17 +190,18 @@ pub enum Error {
     },
     /// No room for the new contents or the journal.
     #[error(
-        "{}: no space left to {operation} ({len} bytes at offset {offset}): {source}; {state}",
-        Shown(path)
+        "{}: no space left to {operation}{}: {source}; {state}",
+        Shown(path),
+        Bytes { offset: *offset, len: *len }
     )]
     NoSpace {
         /// The file that could not grow: the target or its journal.
         path: PathBuf,
         /// What was tried.
         operation: &'static str,
-        /// Where, in bytes.
+        /// Offset of the bytes that the call is about; 0 for a call on the file as a whole.
         offset: u64,
-        /// How much, in bytes.
+        /// How many bytes the call is about; 0 for a call on the file as a whole.
         len: u64,
         /// The system's answer.
         source: io::Error,
@@ -336,17 +337,18 @@ pub enum Error {
     },
     /// A system call failed.
     #[error(
-        "{}: cannot {operation} ({len} bytes at offset {offset}): {source}; {state}",
-        Shown(path)
+        "{}: cannot {operation}{}: {source}; {state}",
+        Shown(path),
+        Bytes { offset: *offset, len: *len }
     )]
     Io {
         /// The file that was read or written.
         path: PathBuf,
         /// What was tried.
         operation: &'static str,
-        /// Where, in bytes.
+        /// Offset of the bytes that the call is about; 0 for a call on the file as a whole.
         offset: u64,
-        /// How much, in bytes.
+        /// How many bytes the call is about; 0 for a call on the file as a whole.
         len: u64,
         /// The system's answer.
         source: io::Error,
@@ -612,6 +614,23 @@ impl fmt::Display for Outside {
     }
 }
 
+/// The bytes that a call is about, for a message; nothing for a call on a file as a whole.
+struct Bytes {
+    offset: u64,
+    len: u64,
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.len, self.offset) {
+            (0, 0) => Ok(()),
+            (0, offset) => write!(out, " (at offset {offset})"),
+            (1, offset) => write!(out, " (1 byte at offset {offset})"),
+            (len, offset) => write!(out, " ({len} bytes at offset {offset})"),
+        }
+    }
+}
+
 /// The place in a script, for a message.
 struct InLine(u64);
 
@@ -651,11 +670,15 @@ impl fmt::Display for WhenLeft<'_> {
     }
 }
 
-/// A path for a message: lossy, and with control characters escaped so that a file name cannot drive a terminal.
+/// A path for a message: lossy, and with control characters escaped so that a file name cannot drive a terminal. An empty
+/// one is shown as an empty pair of quotes.
 struct Shown<'a>(&'a Path);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.as_os_str().is_empty() {
+            return out.write_str("\"\"");
+        }
         for character in self.0.to_string_lossy().chars() {
             if character.is_control() {
                 write!(out, "{}", character.escape_default())?;
@@ -664,5 +687,30 @@ impl fmt::Display for Shown<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_bytes_and_paths_only_where_there_are_any() {
+        for (offset, len, shown) in [
+            (0, 0, "\"\": cannot sync: "),
+            (7, 0, "\"\": cannot sync (at offset 7): "),
+            (0, 1, "\"\": cannot sync (1 byte at offset 0): "),
+            (5, 9, "\"\": cannot sync (9 bytes at offset 5): "),
+        ] {
+            let source = || io::Error::other("no");
+            let (path, operation, state) = (PathBuf::new, "sync", FileState::Unchanged);
+            let io = Error::Io { path: path(), operation, offset, len, source: source(), state };
+            assert_eq!(io.to_string(), format!("{shown}no; the file is unchanged"));
+            let state = FileState::Unchanged;
+            let full =
+                Error::NoSpace { path: path(), operation, offset, len, source: source(), state };
+            let shown = shown.replace("cannot sync", "no space left to sync");
+            assert_eq!(full.to_string(), format!("{shown}no; the file is unchanged"));
+        }
     }
 }

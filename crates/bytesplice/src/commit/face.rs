@@ -369,7 +369,7 @@ impl IoFailure {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 Error::NoSpace { path: object_path.into(), operation, offset, len, source, state }
             }
-            ErrorKind::FileTooLarge => Error::SizeLimit {
+            ErrorKind::FileTooLarge if offset.saturating_add(len) > 0 => Error::SizeLimit {
                 path: object_path.into(),
                 len: offset.saturating_add(len),
                 limit: os::file_size_limit().unwrap_or(i64::MAX as u64),
