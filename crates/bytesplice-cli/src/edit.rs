@@ -53,12 +53,16 @@ impl<'a> Edit<'a> {
         let how = OpenOptions::new().read_only(options.dry_run).history_limit(0);
         let file = opened::open(path, &how, &options.store)?;
         let path = Path::new(path);
-        if let Opened::File(file) = &file
-            && file.is_read_only()
-            && !options.dry_run
-        {
-            // Said before standard input is read, not after.
-            return Err(Error::PermissionDenied { path: path.into() }.into());
+        if let Opened::File(file) = &file {
+            // A dry run opens for reading what the commit would open for writing.
+            let read_only = match options.dry_run {
+                true => bytesplice::status(path)?.read_only,
+                false => file.is_read_only(),
+            };
+            if read_only {
+                // Said before standard input is read, not after.
+                return Err(Error::PermissionDenied { path: path.into() }.into());
+            }
         }
         Ok(Self {
             old_len: file.len(),

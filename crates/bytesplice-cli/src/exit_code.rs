@@ -62,9 +62,10 @@ impl ExitCode {
             Error::Changed { .. } | Error::SourceChanged { .. } | Error::Unexpected { .. } => {
                 Self::Changed
             }
-            Error::NoSpace { .. } | Error::SizeLimit { .. } | Error::TooLarge { .. } => {
-                Self::NoSpace
-            }
+            Error::NoSpace { .. }
+            | Error::NoSpaceForJournal { .. }
+            | Error::SizeLimit { .. }
+            | Error::TooLarge { .. } => Self::NoSpace,
             Error::WrongFile { .. } => Self::NeedsRecovery,
             Error::LeftBehind { error, .. } => Self::of(error),
             Error::Script { problem, .. } => Self::of_script(problem),

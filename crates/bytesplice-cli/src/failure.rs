@@ -126,7 +126,19 @@ impl Failure {
             | Self::Signal(_) => false,
         };
         let added = if silent && command_changes_files { "; nothing was changed" } else { "" };
-        format!("{self}{added}")
+        format!("{self}{added}{}", self.hint())
+    }
+
+    /// What the library's advice is called on the command line.
+    fn hint(&self) -> &'static str {
+        let Self::Library(error) = self else { return "" };
+        match error {
+            bytesplice::Error::JournalUnwritable { .. }
+            | bytesplice::Error::NoSpaceForJournal { .. } => " (here: --strategy direct)",
+            bytesplice::Error::StrategyUnsupported { .. } => " (here: --strategy auto)",
+            bytesplice::Error::WrongFile { .. } => " (here: recover --force)",
+            _ => "",
+        }
     }
 
     /// The same failure with the library's paths as they were typed.

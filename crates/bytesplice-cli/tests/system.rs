@@ -1,7 +1,7 @@
 //! What the system has in store: locks, limits, permissions, pipes that close, files larger than memory.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -325,12 +325,76 @@ fn a_file_without_permission_to_write_is_read_only() {
     let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
     assert!(message.contains("data: permission denied"), "{message}");
     command(&["read", "data", ".."]).assert().success().stdout("0123");
-    command(&["append", "data", "--text", "x", "--dry-run"]).assert().success();
+    let dry = command(&["append", "data", "--text", "x", "--dry-run"]).assert().code(4);
+    assert_eq!(dry.get_output().stderr, message.as_bytes(), "a dry run says what the commit says");
     command(&["read", "secret", ".."]).assert().code(4);
     let output = command(&["status", "data", "--json"]).assert().success();
     let status: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     assert_eq!(status["read_only"], true);
     assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"0123");
+}
+
+#[test]
+fn a_dry_run_is_refused_what_the_commit_is_refused() {
+    let directory = directory("0123");
+    let (binary, inner) = (directory.path().join("program"), directory.path().join("inner"));
+    // By another process, for the same reason as above.
+    assert!(Command::new("cp").args([BINARY.as_ref(), &*binary]).status().unwrap().success());
+    fs::create_dir(&inner).unwrap();
+    fs::rename(directory.path().join("data"), inner.join("data")).unwrap();
+    if rustix::process::geteuid().is_root() {
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for path in [&inner, &inner.join("data")] {
+            std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+        }
+    }
+    fs::set_permissions(&inner, fs::Permissions::from_mode(0o555)).unwrap();
+    let run = |more: &[&str], code: i32| {
+        let mut command = Command::new(&binary);
+        command.current_dir(&inner).args(["append", "data", "--text", "x"]).args(more);
+        if rustix::process::geteuid().is_root() {
+            command.uid(65534).gid(65534);
+        }
+        let assert = command.assert().code(code);
+        String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+    };
+    let message = run(&[], 4);
+    assert!(message.contains("cannot create the journal .data.bytesplice: "), "{message}");
+    assert!(message.ends_with("(here: --strategy direct)\n"), "{message}");
+    assert_eq!(run(&["--dry-run"], 4), message);
+    run(&["--dry-run", "--strategy", "direct"], 0);
+    run(&["--strategy", "direct"], 0);
+    fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(fs::read(inner.join("data")).unwrap(), b"0123x");
+}
+
+#[test]
+fn a_full_disk_says_what_frees_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(directory.path());
+    if !mount.output().is_ok_and(|output| output.status.success()) {
+        return println!("SKIPPED: needs root, to mount a small file system");
+    }
+    fs::write(directory.path().join("data"), vec![b'x'; 512 << 10]).unwrap();
+    let mut full = File::create(directory.path().join("ballast")).unwrap();
+    while full.write_all(&[1; 4096]).is_ok() {}
+    let remove = |more: &[&str]| {
+        let mut command = bytesplice(directory.path());
+        command.args(["remove", "data", "..256KiB"]).args(more);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, message) = remove(&[]);
+    assert_eq!(code, Some(7), "{message}");
+    assert!(message.contains("bytes more until it is done, about"), "{message}");
+    assert!(message.ends_with("(here: --strategy direct)\n"), "{message}");
+    assert_eq!(remove(&["--dry-run"]), (Some(7), message));
+    assert_eq!(remove(&["--dry-run", "--strategy", "direct"]).0, Some(0));
+    assert_eq!(remove(&["--strategy", "direct"]).0, Some(0));
+    assert_eq!(fs::metadata(directory.path().join("data")).unwrap().len(), 256 << 10);
+    drop(full);
+    assert!(Command::new("umount").arg(directory.path()).status().unwrap().success());
 }
 
 #[test]

@@ -208,6 +208,26 @@ pub enum Error {
         /// What the file holds now.
         state: FileState,
     },
+    /// The disk, or a quota, has no room for the journal of a commit; nothing was changed.
+    #[error(
+        "{}: no space left for the journal {}: the commit takes {needed} bytes more until it is done, about {missing} of them \
+         are missing ({source}); nothing was changed: free as many bytes elsewhere on this file system, or use \
+         Strategy::Direct, which takes no journal: if it is cut short, the file holds neither the old nor the new contents",
+        Shown(path),
+        Shown(journal)
+    )]
+    NoSpaceForJournal {
+        /// The file.
+        path: PathBuf,
+        /// Where the journal was to be.
+        journal: PathBuf,
+        /// Disk space that the commit takes, in bytes: the journal, and what the file grows by.
+        needed: u64,
+        /// How many of these bytes are not free, by what the file system says of itself; at least 1.
+        missing: u64,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// The process may not write files this long (`ulimit -f`), or the file system cannot hold them.
     #[error("{}: {len} bytes are over the file size limit of {limit} bytes; {state}", Shown(path))]
     SizeLimit {
@@ -248,7 +268,7 @@ pub enum Error {
     },
     /// The journal belongs to another file. Nothing was touched.
     #[error(
-        "{}: the journal {} belongs to another file: {detail}; nothing was touched: move it back to its file, or use `recover --force` if this is a restored copy",
+        "{}: the journal {} belongs to another file: {detail}; nothing was touched: move it back to its file, or recover with RecoverOptions::force if this is a restored copy",
         Shown(path),
         Shown(journal)
     )]
@@ -290,7 +310,7 @@ pub enum Error {
     },
     /// The strategy that was asked for cannot be had for this file.
     #[error(
-        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed: use `--strategy auto`",
+        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed: use Strategy::Auto",
         Shown(path)
     )]
     StrategyUnsupported {
@@ -323,7 +343,7 @@ pub enum Error {
     },
     /// No journal can be made in the file's directory.
     #[error(
-        "{}: cannot create the journal {}: {source}; nothing was changed: make the directory writable, or use `--strategy direct`, which is not crash-safe",
+        "{}: cannot create the journal {}: {source}; nothing was changed: permit this user to read and write the directory, or use Strategy::Direct, which takes no journal: if it is cut short, the file holds neither the old nor the new contents",
         Shown(path),
         Shown(journal)
     )]
@@ -584,7 +604,8 @@ impl Error {
             | Self::JournalVersion { path, journal, .. }
             | Self::JournalMissing { path, journal }
             | Self::PastCommitPoint { path, journal }
-            | Self::JournalUnwritable { path, journal, .. } => (path, Some(journal), None),
+            | Self::JournalUnwritable { path, journal, .. }
+            | Self::NoSpaceForJournal { path, journal, .. } => (path, Some(journal), None),
             Self::NoSpace { path, state, .. }
             | Self::SizeLimit { path, state, .. }
             | Self::Io { path, state, .. }

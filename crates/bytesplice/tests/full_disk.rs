@@ -186,7 +186,12 @@ fn commit(path: &Path, case: &Case, full: Full, tally: &mut Tally) -> bool {
         Err(error) => error,
     };
     assert!(
-        matches!(error, Error::NoSpace { .. } | Error::StrategyUnsupported { .. }),
+        matches!(
+            error,
+            Error::NoSpace { .. }
+                | Error::NoSpaceForJournal { .. }
+                | Error::StrategyUnsupported { .. }
+        ),
         "{what}: {error:?}"
     );
     drop(file);

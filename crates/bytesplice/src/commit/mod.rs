@@ -17,6 +17,7 @@ pub(crate) mod plan;
 mod prepare;
 pub(crate) mod program;
 pub(crate) mod recover;
+mod rehearsal;
 pub(crate) mod replace;
 mod replace_face;
 #[cfg(test)]

@@ -37,8 +37,8 @@ const BLOCK: u64 = 4096;
 const LEAST_SHARED: u64 = 128 << 10;
 
 /// What operations are called in errors.
-pub(super) const CREATE: &str = "create";
-pub(super) const COPY_METADATA: &str = "give owner, permissions and attributes to";
+pub(crate) const CREATE: &str = "create";
+pub(crate) const COPY_METADATA: &str = "give owner, permissions and attributes to";
 const REMOVE_MARK: &str = "take the mark of an unfinished file off";
 
 /// Carries new contents into a new file.

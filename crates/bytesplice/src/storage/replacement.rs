@@ -8,12 +8,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::capabilities::Capabilities;
+use super::capabilities::{self, Capabilities};
 use super::extents;
 use super::metadata::{self, Mark};
 use super::os::{self, OsFile};
 use super::{StorageFile, os::OsStorage};
 use crate::Error;
+use crate::commit::replace::{COPY_METADATA, CREATE};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
 use crate::open::leads_to;
@@ -111,6 +112,28 @@ impl OsReplacement {
     pub fn meets_journal(&self) -> io::Result<Option<PathBuf>> {
         let storage = OsStorage::new(Arc::clone(self.target.file()), &self.path, true)?;
         Ok(storage.has_traces()?.then(|| storage.journal_path().into()))
+    }
+
+    /// Tries what the system may refuse to the new file, of which `len` bytes are written, on one that never has a name.
+    ///
+    /// # Errors
+    /// The operation that would fail, and the system's answer.
+    pub fn rehearse(&self, len: u64) -> Result<(), (&'static str, io::Error)> {
+        let to_create = |error| (CREATE, error);
+        if self.synced {
+            self.open_directory().map_err(to_create)?;
+        }
+        match self.beside.symlink_metadata() {
+            // What a broken commit left is removed by the next one.
+            Ok(found) if found.is_file() && self.is_stale().map_err(to_create)? => {}
+            Ok(_) => return Err((CREATE, ErrorKind::AlreadyExists.into())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err((CREATE, error)),
+        }
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        let file = capabilities::try_new_file(directory, len).map_err(to_create)?;
+        metadata::copy_owner(self.target.file(), &file).map_err(to_create)?;
+        metadata::copy_access(self.target.file(), &file).map_err(|error| (COPY_METADATA, error))
     }
 
     /// Whether the target can probably be cloned.
