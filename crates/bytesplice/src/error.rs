@@ -1,7 +1,11 @@
-use std::fmt;
+mod state;
+mod text;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+pub use self::state::FileState;
+use self::text::{Bytes, InLine, Outside, Shown, WhenCancelled, WhenLeft};
 use crate::Strategy;
 use crate::script::ScriptProblem;
 use crate::vcdiff::VcdiffProblem;
@@ -430,46 +434,6 @@ pub enum Error {
     },
 }
 
-/// What a file holds after an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileState {
-    /// The old contents.
-    Unchanged,
-    /// The commit point was passed, or may have been: the next open finishes the commit.
-    Recoverable {
-        /// The journal that knows how.
-        journal: PathBuf,
-    },
-    /// The commit is done and the file holds the new contents.
-    Committed,
-    /// A `direct` or unsynced commit was cut: neither old nor new.
-    Damaged,
-    /// An object whose swap, or a file whose change of name, was not answered: wholly old or wholly new.
-    OldOrNew,
-}
-
-impl fmt::Display for FileState {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unchanged => out.write_str("the file is unchanged"),
-            Self::Recoverable { journal } => write!(
-                out,
-                "the commit was cut short and its journal kept: solve the cause, then run `bytesplice recover` on \
-                 the file (journal: {})",
-                Shown(journal)
-            ),
-            Self::Committed => out.write_str("the file holds the new contents"),
-            Self::OldOrNew => out.write_str(
-                "whether it holds the old or the new contents is not known: open it again and look",
-            ),
-            Self::Damaged => out.write_str(
-                "the file was being changed without a journal and is now neither old nor new: restore it from a backup",
-            ),
-        }
-    }
-}
-
 impl Error {
     /// What the file holds after this error.
     ///
@@ -612,126 +576,6 @@ impl Error {
             | Self::Cancelled { path, state }
             | Self::Poisoned { path, state } => (path, None, Some(state)),
             Self::LeftBehind { left, state, .. } => (left, None, Some(state)),
-        }
-    }
-}
-
-/// A range or, if it is empty, an offset outside of contents `len` bytes long.
-struct Outside {
-    start: u64,
-    end: u64,
-    len: u64,
-}
-
-impl fmt::Display for Outside {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, end, len } = self;
-        if start == end {
-            write!(out, "offset {start} is past the end of the contents")?;
-        } else {
-            write!(out, "bytes {start}..{end} are outside the contents")?;
-        }
-        write!(out, ", which are {len} bytes long")
-    }
-}
-
-/// The bytes that a call is about, for a message; nothing for a call on a file as a whole.
-struct Bytes {
-    offset: u64,
-    len: u64,
-}
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.len, self.offset) {
-            (0, 0) => Ok(()),
-            (0, offset) => write!(out, " (at offset {offset})"),
-            (1, offset) => write!(out, " (1 byte at offset {offset})"),
-            (len, offset) => write!(out, " ({len} bytes at offset {offset})"),
-        }
-    }
-}
-
-/// The place in a script, for a message.
-struct InLine(u64);
-
-impl fmt::Display for InLine {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 { Ok(()) } else { write!(out, "line {}: ", self.0) }
-    }
-}
-
-/// What the file holds after a commit was cancelled.
-struct WhenCancelled<'a>(&'a FileState);
-
-impl fmt::Display for WhenCancelled<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            FileState::Recoverable { journal } => write!(
-                out,
-                "it was past its commit point: the next open finishes it, or `bytesplice recover` (journal: {})",
-                Shown(journal)
-            ),
-            state => state.fmt(out),
-        }
-    }
-}
-
-/// What is to be done about a file that a commit has left.
-struct WhenLeft<'a>(&'a FileState);
-
-impl fmt::Display for WhenLeft<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            FileState::Recoverable { .. } => {
-                out.write_str("the next open takes the commit back, or `bytesplice recover`")
-            }
-            _ => out.write_str("remove it before you try again"),
-        }
-    }
-}
-
-/// A path for a message: lossy, and with control characters escaped so that a file name cannot drive a terminal. An empty
-/// one is shown as an empty pair of quotes.
-struct Shown<'a>(&'a Path);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.as_os_str().is_empty() {
-            return out.write_str("\"\"");
-        }
-        for character in self.0.to_string_lossy().chars() {
-            if character.is_control() {
-                write!(out, "{}", character.escape_default())?;
-            } else {
-                write!(out, "{character}")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_name_bytes_and_paths_only_where_there_are_any() {
-        for (offset, len, shown) in [
-            (0, 0, "\"\": cannot sync: "),
-            (7, 0, "\"\": cannot sync (at offset 7): "),
-            (0, 1, "\"\": cannot sync (1 byte at offset 0): "),
-            (5, 9, "\"\": cannot sync (9 bytes at offset 5): "),
-        ] {
-            let source = || io::Error::other("no");
-            let (path, operation, state) = (PathBuf::new, "sync", FileState::Unchanged);
-            let io = Error::Io { path: path(), operation, offset, len, source: source(), state };
-            assert_eq!(io.to_string(), format!("{shown}no; the file is unchanged"));
-            let state = FileState::Unchanged;
-            let full =
-                Error::NoSpace { path: path(), operation, offset, len, source: source(), state };
-            let shown = shown.replace("cannot sync", "no space left to sync");
-            assert_eq!(full.to_string(), format!("{shown}no; the file is unchanged"));
         }
     }
 }
