@@ -211,14 +211,7 @@ mod tests {
                 8,
             ),
             (Error::JournalMissing { path: path.clone(), journal: journal.clone() }, 8),
-            (
-                Error::JournalUnwritable {
-                    path: path.clone(),
-                    journal: journal.clone(),
-                    source: io(),
-                },
-                4,
-            ),
+            (Error::JournalUnwritable { path: path.clone(), journal, source: io() }, 4),
             (
                 Error::Io {
                     path: path.clone(),
