@@ -250,7 +250,10 @@ def test_a_full_disk_is_freed_without_a_journal(tmp_path: Path) -> None:
         data = tmp_path / "data"
         contents = bytes(range(256)) * 2048
         data.write_bytes(contents)
-        with (tmp_path / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError):
+        with (
+            (tmp_path / "ballast").open("wb", buffering=0) as ballast,
+            pytest.raises(OSError, match="No space left"),
+        ):
             while True:
                 ballast.write(bytes(4096))
         with (
