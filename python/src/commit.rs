@@ -134,17 +134,21 @@ pub(crate) fn commit_object(py: Python<'_>, object: &mut ObjectFile, how: How) -
     let swaps = object.is_modified() || object.head().is_none();
     let mut latest = Progress { bytes_done: 0, bytes_total: object.len() };
     watched(py, how.progress, None, |report, cancel| {
-        let (sender, receiver) = mpsc::channel();
-        let committed = thread::scope(|scope| {
-            let commit = scope.spawn(move || {
+        // The thread takes the object out of here, because what is given to a refused thread is lost.
+        let mut waiting = Some(object);
+        let watched = thread::scope(|scope| {
+            let (sender, receiver) = mpsc::channel();
+            let object = &mut waiting;
+            let commit = move || {
                 // Nobody listens only after this has ended.
                 let progress = |progress| sender.send(progress).unwrap_or_default();
-                object.commit_with(&bytesplice_s3::CommitOptions {
+                Some(object.take()?.commit_with(&bytesplice_s3::CommitOptions {
                     progress: Some(&progress),
                     cancel: Some(cancel),
                     ..bytesplice_s3::CommitOptions::default()
-                })
-            });
+                }))
+            };
+            let commit = thread::Builder::new().spawn_scoped(scope, commit).ok()?;
             loop {
                 match receiver.recv_timeout(INTERVAL) {
                     Ok(now) if now.bytes_done < latest.bytes_done => {}
@@ -156,6 +160,15 @@ pub(crate) fn commit_object(py: Python<'_>, object: &mut ObjectFile, how: How) -
             }
             commit.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))
         });
+        let committed = match (watched, waiting) {
+            (Some(committed), _) => committed,
+            // The system refused the thread: the commit is not watched, and the last report comes at its end.
+            (None, Some(object)) => object.commit_with(&bytesplice_s3::CommitOptions {
+                cancel: Some(cancel),
+                ..bytesplice_s3::CommitOptions::default()
+            }),
+            (None, None) => unreachable!("an object that was taken has been committed"),
+        };
         // One that was sent whole has no parts to tell of.
         if committed.is_ok() && swaps && latest.bytes_done < latest.bytes_total {
             report(Progress { bytes_done: latest.bytes_total, ..latest });

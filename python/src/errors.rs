@@ -32,7 +32,7 @@ pub(crate) fn to_python(error: impl Into<ObjectError>) -> PyErr {
         return raised;
     }
     let state = state(&error);
-    let message = error.to_string();
+    let message = format!("{error}{}", hint(&error));
     let raised = match kind_of_object(&error) {
         (kind, None) => of_kind(kind, message),
         (kind, Some(errno)) => file_error(kind, errno, message),
@@ -47,6 +47,17 @@ pub(crate) fn to_python(error: impl Into<ObjectError>) -> PyErr {
         }
     });
     raised
+}
+
+/// What the library's advice is called in Python.
+fn hint(error: &ObjectError) -> &'static str {
+    match error {
+        ObjectError::Edits(Error::JournalUnwritable { .. } | Error::NoSpaceForJournal { .. }) => {
+            " (in Python: strategy='direct')"
+        }
+        ObjectError::Edits(Error::StrategyUnsupported { .. }) => " (in Python: strategy='auto')",
+        _ => "",
+    }
 }
 
 /// What the file or the object holds after an error.
@@ -115,8 +126,14 @@ fn kind(error: &Error) -> Kind {
         | Error::PastCommitPoint { .. }
         | Error::JournalVersion { .. }
         | Error::JournalMissing { .. } => ("RecoveryError", Some(Errno::IO)),
+        Error::LeftBehind { state: FileState::Recoverable { .. }, .. } => {
+            ("RecoveryError", Some(Errno::IO))
+        }
+        Error::LeftBehind { error, .. } => kind(error),
         Error::TooLarge { .. } | Error::SizeLimit { .. } => ("NoSpaceError", Some(Errno::FBIG)),
-        Error::NoSpace { .. } => ("NoSpaceError", Some(Errno::NOSPC)),
+        Error::NoSpace { .. } | Error::NoSpaceForJournal { .. } => {
+            ("NoSpaceError", Some(Errno::NOSPC))
+        }
         Error::StrategyUnsupported { .. } => ("StrategyError", Some(Errno::OPNOTSUPP)),
         // What mapping a directory or a pipe answers.
         Error::NotRegular { .. } => ("FileError", Some(Errno::NODEV)),
@@ -170,6 +187,7 @@ fn raised_within(error: &Error) -> Option<PyErr> {
             problem: ScriptProblem::Read(source) | ScriptProblem::Write(source),
             ..
         } => raised_as(source),
+        Error::LeftBehind { error, .. } => raised_within(error),
         Error::Script { problem: ScriptProblem::Content(error), .. } => raised_within(error),
         _ => None,
     }

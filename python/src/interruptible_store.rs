@@ -2,9 +2,9 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytesplice_s3::{
@@ -37,9 +37,24 @@ impl InterruptibleStore {
         let client = Arc::clone(&self.client);
         let raised_before = self.raised.load(Ordering::Relaxed);
         let (sender, receiver) = mpsc::sync_channel(1);
-        // Nobody listens any more after a signal.
-        let asking = move || sender.send(ask(&client)).unwrap_or_default();
-        thread::Builder::new().spawn(asking).map_err(|error| self.failed(error))?;
+        // The thread takes the question out of here, because what is given to a refused thread is lost.
+        let waiting = Arc::new(Mutex::new(Some(ask)));
+        let take = |waiting: &Mutex<Option<_>>| {
+            waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+        };
+        let asked = Arc::clone(&waiting);
+        let asking = move || {
+            if let Some(ask) = take(&asked) {
+                // Nobody listens any more after a signal.
+                sender.send(ask(&client)).unwrap_or_default();
+            }
+        };
+        if thread::Builder::new().spawn(asking).is_err()
+            && let Some(ask) = take(&waiting)
+        {
+            // The answer is waited for without looking at signals.
+            return ask(&self.client);
+        }
         loop {
             match receiver.recv_timeout(INTERVAL) {
                 Ok(answer) => return answer,

@@ -5,6 +5,7 @@ import gc
 import mmap as standard
 import os
 import resource
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -239,6 +240,36 @@ def test_over_the_file_size_limit(data: Path) -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG
     assert data.read_bytes() == CONTENTS
+
+
+def test_a_full_disk_is_freed_without_a_journal(tmp_path: Path) -> None:
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs root, to mount a small file system")
+    try:
+        data = tmp_path / "data"
+        contents = bytes(range(256)) * 2048
+        data.write_bytes(contents)
+        with (
+            (tmp_path / "ballast").open("wb", buffering=0) as ballast,
+            pytest.raises(OSError, match="No space left"),
+        ):
+            while True:
+                ballast.write(bytes(4096))
+        with (
+            pytest.raises(bytesplice.NoSpaceError, match="strategy='direct'") as caught,
+            opened(data) as mapped,
+        ):
+            del mapped[: 256 << 10]
+        assert caught.value.errno == errno.ENOSPC
+        assert caught.value.file_state == "unchanged"
+        assert data.read_bytes() == contents
+        with opened(data) as mapped:
+            del mapped[: 256 << 10]
+            mapped.close(strategy="direct")
+        assert data.read_bytes() == contents[256 << 10 :]
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def test_an_unwanted_journal(data: Path) -> None:

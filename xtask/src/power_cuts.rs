@@ -287,7 +287,10 @@ impl Bench {
                     changes.clear();
                     break;
                 }
-                Err(Error::NoSpace { state: FileState::Unchanged, .. }) => {
+                Err(
+                    Error::NoSpace { state: FileState::Unchanged, .. }
+                    | Error::NoSpaceForJournal { .. },
+                ) => {
                     report.count("commits for which the disk was too small");
                     changes.pop();
                     break;

@@ -1,9 +1,9 @@
 //! `--backup`: the old file beside the new one, on disk before the commit.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
 
 use bytesplice::{Backup, Error, SpliceFile, WorkOptions};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::cli::EditOptions;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::new_file::NewFile;
+use crate::new_file::{NewFile, withdraw};
 use crate::output::{Object, insert_path, shown};
 use crate::progress::WorkProgress;
 
@@ -90,8 +90,7 @@ impl NewBackup {
 
     /// Deletes it again, as the file was not changed.
     pub fn withdraw(&self) {
-        // What failed before is what the user must hear of.
-        let _ = fs::remove_file(&self.path);
+        withdraw(&self.path);
     }
 }
 

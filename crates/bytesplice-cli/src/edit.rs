@@ -53,12 +53,16 @@ impl<'a> Edit<'a> {
         let how = OpenOptions::new().read_only(options.dry_run).history_limit(0);
         let file = opened::open(path, &how, &options.store)?;
         let path = Path::new(path);
-        if let Opened::File(file) = &file
-            && file.is_read_only()
-            && !options.dry_run
-        {
-            // Said before standard input is read, not after.
-            return Err(Error::PermissionDenied { path: path.into() }.into());
+        if let Opened::File(file) = &file {
+            // A dry run opens for reading what the commit would open for writing.
+            let read_only = match options.dry_run {
+                true => bytesplice::status(path)?.read_only,
+                false => file.is_read_only(),
+            };
+            if read_only {
+                // Said before standard input is read, not after.
+                return Err(Error::PermissionDenied { path: path.into() }.into());
+            }
         }
         Ok(Self {
             old_len: file.len(),
@@ -236,6 +240,11 @@ impl<'a> Edit<'a> {
                 return Err(failure);
             }
         };
+        let changes = match &self.file {
+            Opened::File(file) => file.is_modified(),
+            // An object that is not there yet is made in any case.
+            Opened::Object(object) => object.is_modified() || object.head().is_none(),
+        };
         let committed = match &mut self.file {
             Opened::File(file) => commit_file(file, self.path, self.options, &interrupt),
             Opened::Object(object) => commit_object(object, self.path, self.options, &interrupt),
@@ -252,9 +261,13 @@ impl<'a> Edit<'a> {
             }
             return Err(failure);
         }
-        match (plan, layout) {
+        let reported = match (plan, layout) {
             (Some(plan), Some(layout)) => self.print_plan(&plan, &layout, backup.as_ref()),
             _ => self.report(done, backup.as_ref()),
+        };
+        match reported {
+            Err(failure) if changes => Err(failure.after(self.path, "was changed")),
+            reported => reported,
         }
     }
 

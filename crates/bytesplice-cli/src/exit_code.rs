@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytesplice::{Error, ScriptProblem, VcdiffProblem};
+use bytesplice::{Error, FileState, ScriptProblem, VcdiffProblem};
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +27,25 @@ pub enum ExitCode {
     NeedsRecovery = 8,
     /// Input or output failed.
     InputOutput = 9,
-    /// SIGINT stopped a commit, and nothing was changed: as shells count it.
+    /// The file holds the new contents, and only what follows a commit failed: the report, or tidying up.
+    AfterCommit = 10,
+    /// SIGHUP stopped a commit, and nothing was changed: as shells count it.
+    HungUp = 129,
+    /// SIGINT stopped a commit, and nothing was changed.
     Interrupted = 130,
     /// SIGTERM stopped a commit, and nothing was changed.
     Terminated = 143,
 }
 
 impl ExitCode {
-    /// The code of a library error.
+    /// The code of a library error. What the file needs comes before the kind of the error: a full disk that leaves a
+    /// journal is [`NeedsRecovery`](Self::NeedsRecovery).
     pub fn of(error: &Error) -> Self {
+        match error.file_state() {
+            FileState::Recoverable { .. } | FileState::OldOrNew => return Self::NeedsRecovery,
+            FileState::Committed => return Self::AfterCommit,
+            _ => {}
+        }
         match error {
             // Ranges reversed as written are refused before; these depend on the length.
             Error::OutOfRange { .. }
@@ -52,16 +62,12 @@ impl ExitCode {
             Error::Changed { .. } | Error::SourceChanged { .. } | Error::Unexpected { .. } => {
                 Self::Changed
             }
-            Error::NoSpace { .. } | Error::SizeLimit { .. } | Error::TooLarge { .. } => {
-                Self::NoSpace
-            }
-            Error::NeedsRecovery { .. }
-            | Error::JournalCorrupt { .. }
-            | Error::ChangedSinceCrash { .. }
-            | Error::WrongFile { .. }
-            | Error::PastCommitPoint { .. }
-            | Error::JournalVersion { .. }
-            | Error::JournalMissing { .. } => Self::NeedsRecovery,
+            Error::NoSpace { .. }
+            | Error::NoSpaceForJournal { .. }
+            | Error::SizeLimit { .. }
+            | Error::TooLarge { .. } => Self::NoSpace,
+            Error::WrongFile { .. } => Self::NeedsRecovery,
+            Error::LeftBehind { error, .. } => Self::of(error),
             Error::Script { problem, .. } => Self::of_script(problem),
             Error::Vcdiff { problem, .. } => Self::of_delta(problem),
             _ => Self::InputOutput,
@@ -129,8 +135,6 @@ impl ExitCode {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-
-    use bytesplice::FileState;
 
     use super::*;
 
@@ -219,10 +223,75 @@ mod tests {
                 },
                 9,
             ),
-            (Error::Poisoned { path: path.clone(), state }, 9),
+            (Error::Poisoned { path: path.clone(), state: state.clone() }, 9),
+            (
+                Error::LeftBehind {
+                    error: Box::new(Error::Locked { path: path.clone() }),
+                    left: path.clone(),
+                    source: io(),
+                    state,
+                },
+                5,
+            ),
             (Error::Content { path, source: io() }, 9),
         ] {
             assert_eq!(ExitCode::of(&error) as u8, code, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_the_file_needs_comes_before_the_kind_of_the_error() {
+        let path = || PathBuf::from("f");
+        let source = || io::Error::from_raw_os_error(28);
+        let recoverable = || FileState::Recoverable { journal: PathBuf::from(".f.bytesplice") };
+        for (state, code) in [
+            (recoverable(), 8),
+            (FileState::OldOrNew, 8),
+            (FileState::Committed, 10),
+            (FileState::Damaged, 0),
+            (FileState::Unchanged, 0),
+        ] {
+            let (operation, offset, len) = ("write", 0, 1);
+            let errors = [
+                (
+                    Error::NoSpace {
+                        path: path(),
+                        operation,
+                        offset,
+                        len,
+                        source: source(),
+                        state: state.clone(),
+                    },
+                    7,
+                ),
+                (Error::SizeLimit { path: path(), len, limit: 0, state: state.clone() }, 7),
+                (
+                    Error::Io {
+                        path: path(),
+                        operation,
+                        offset,
+                        len,
+                        source: source(),
+                        state: state.clone(),
+                    },
+                    9,
+                ),
+                (Error::Cancelled { path: path(), state: state.clone() }, 9),
+                (Error::Poisoned { path: path(), state: state.clone() }, 9),
+                (
+                    Error::LeftBehind {
+                        error: Box::new(Error::Changed { path: path(), what: "size".into() }),
+                        left: path(),
+                        source: source(),
+                        state,
+                    },
+                    6,
+                ),
+            ];
+            for (error, kind) in errors {
+                let expected = if code == 0 { kind } else { code };
+                assert_eq!(ExitCode::of(&error) as u8, expected, "{error}");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytesplice::{FileState, ScriptProblem, VcdiffProblem};
 use bytesplice_s3::ObjectState;
-use signal_hook::consts::SIGTERM;
+use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use crate::exit_code::ExitCode;
 use crate::lines_argument::LinesArgument;
@@ -56,6 +56,8 @@ pub enum Failure {
     Generated { path: PathBuf, source: io::Error },
     /// Standard output cannot be written.
     Output(io::Error),
+    /// Standard output cannot be written after the file at `path` was `done`.
+    Unreported { path: PathBuf, done: &'static str, source: io::Error },
     /// The system refused to let us catch a signal.
     Signal(io::Error),
 }
@@ -70,6 +72,16 @@ impl Failure {
             OutsideFile::PastEnd { start, end } => {
                 Self::Library(bytesplice::Error::OutOfRange { path, start, end, len })
             }
+        }
+    }
+
+    /// This failure, of the report on what was `done` to the file at `path`.
+    pub fn after(self, path: &Path, done: &'static str) -> Self {
+        match self {
+            Self::Output(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+                Self::Unreported { path: path.into(), done, source }
+            }
+            other => other,
         }
     }
 
@@ -110,10 +122,23 @@ impl Failure {
             Self::Interrupted { .. }
             | Self::Generated { .. }
             | Self::Output(_)
+            | Self::Unreported { .. }
             | Self::Signal(_) => false,
         };
         let added = if silent && command_changes_files { "; nothing was changed" } else { "" };
-        format!("{self}{added}")
+        format!("{self}{added}{}", self.hint())
+    }
+
+    /// What the library's advice is called on the command line.
+    fn hint(&self) -> &'static str {
+        let Self::Library(error) = self else { return "" };
+        match error {
+            bytesplice::Error::JournalUnwritable { .. }
+            | bytesplice::Error::NoSpaceForJournal { .. } => " (here: --strategy direct)",
+            bytesplice::Error::StrategyUnsupported { .. } => " (here: --strategy auto)",
+            bytesplice::Error::WrongFile { .. } => " (here: recover --force)",
+            _ => "",
+        }
     }
 
     /// The same failure with the library's paths as they were typed.
@@ -151,15 +176,14 @@ impl Failure {
             | Self::Generated { source, .. }
             | Self::Output(source) => ExitCode::of_io(source),
             Self::Interrupted { error, signal } => match &**error {
-                error if error.left_unchanged() && *signal == SIGTERM => ExitCode::Terminated,
-                error if error.left_unchanged() => ExitCode::Interrupted,
-                Self::Library(error)
-                    if matches!(error.file_state(), FileState::Recoverable { .. }) =>
-                {
-                    ExitCode::NeedsRecovery
-                }
+                error if error.left_unchanged() => match *signal {
+                    SIGHUP => ExitCode::HungUp,
+                    SIGTERM => ExitCode::Terminated,
+                    _ => ExitCode::Interrupted,
+                },
                 error => error.exit_code(),
             },
+            Self::Unreported { .. } => ExitCode::AfterCommit,
             Self::Signal(_) => ExitCode::InputOutput,
         }
     }
@@ -171,7 +195,7 @@ impl Failure {
             Self::Object(error) => error.object_state() == ObjectState::Unchanged,
             Self::Interrupted { error, .. } => error.left_unchanged(),
             // What is printed is printed after the commit.
-            Self::Output(_) => false,
+            Self::Output(_) | Self::Unreported { .. } => false,
             _ => true,
         }
     }
@@ -298,6 +322,11 @@ impl fmt::Display for Failure {
                 write!(out, "{}: cannot be written: {source}", shown(path))
             }
             Self::Output(source) => write!(out, "cannot write to standard output: {source}"),
+            Self::Unreported { path, done, source } => write!(
+                out,
+                "{}: the file {done}, only the report failed: cannot write to standard output: {source}",
+                shown(path)
+            ),
             Self::Signal(source) => write!(out, "cannot catch signals: {source}"),
         }
     }

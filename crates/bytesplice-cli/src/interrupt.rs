@@ -1,21 +1,21 @@
-//! Ctrl-C while a commit runs.
+//! Ctrl-C, SIGTERM and the end of a terminal session (SIGHUP) while a commit runs.
 
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 
 use bytesplice::{Cancel, Error, FileState};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Failure;
-use crate::output::notice;
+use crate::output::{notice, warn};
 use crate::progress_bar::ProgressBar;
 
-/// Turns SIGINT and SIGTERM into requests to stop, from its making on. The first asks the commit to stop if it can still
+/// Turns SIGINT, SIGTERM and SIGHUP into requests to stop, from its making on. The first asks the commit to stop if it can still
 /// keep the old contents, the second to stop wherever it is. Before, and long after, they end the process as usual.
 pub struct Interrupt(Arc<Shared>);
 
@@ -41,26 +41,40 @@ enum Phase {
 }
 
 impl Interrupt {
-    /// Starts to watch for those of the signals that are not ignored, as they are behind `&` in a script.
+    /// Starts to watch for those of the signals that are not ignored, as SIGINT is behind `&` in a script and
+    /// SIGHUP by `nohup`.
     ///
     /// # Errors
     /// The system refuses.
     pub fn watch() -> Result<Self, Failure> {
         let ignored = ignored_signals();
         let watched =
-            [SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
-        let mut signals = Signals::new(watched).map_err(Failure::Signal)?;
+            [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
         let shared = Arc::new(Shared {
             cancel: Cancel::new(),
             signal: AtomicI32::new(0),
             phase: Mutex::new(Phase::Preparing),
         });
         let watcher = Arc::clone(&shared);
-        // It lives as long as the process: a handler can be taken off, but the signal would then be ignored for good.
-        thread::Builder::new()
-            .name("signals".into())
-            .spawn(move || signals.forever().for_each(|signal| watcher.take(signal)))
-            .map_err(Failure::Signal)?;
+        let (hand_over, signals) = mpsc::channel::<Signals>();
+        // The thread lives as long as the process: a handler can be taken off, but the signal would then be ignored for
+        // good. So it is made before the handlers are.
+        let take_all = move || {
+            for mut signals in signals {
+                signals.forever().for_each(|signal| watcher.take(signal));
+            }
+        };
+        match thread::Builder::new().name("signals".into()).spawn(take_all) {
+            Ok(_) => {
+                let signals = Signals::new(watched).map_err(Failure::Signal)?;
+                // The thread waits for them.
+                drop(hand_over.send(signals));
+            }
+            Err(refused) => warn(&format!(
+                "the system permits no thread that waits for signals ({refused}): a signal ends this process like a \
+                 kill"
+            )),
+        }
         Ok(Self(shared))
     }
 

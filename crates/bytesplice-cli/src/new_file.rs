@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use bytesplice::{Error, ScriptProblem, VcdiffProblem};
 
 use crate::failure::Failure;
+use crate::output::{shown, warn};
 
 /// Where a script or a delta goes.
 pub type Output = BufWriter<Box<dyn Write>>;
@@ -81,8 +82,17 @@ impl NewFile {
 
     /// Deletes the file again, as what it was written for did not happen.
     pub fn withdraw(self) {
-        // What failed before is what the user must hear of.
-        let _ = fs::remove_file(self.path);
+        withdraw(&self.path);
+    }
+}
+
+/// Deletes a file that was made for something that did not happen. What failed before is the error of the command; a file
+/// that cannot be deleted is a warning.
+pub fn withdraw(path: &Path) {
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => warn(&format!("{}: is left and cannot be removed: {error}", shown(path))),
     }
 }
 

@@ -25,8 +25,11 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// A path for a message.
+/// A path for a message; an empty one is shown as an empty pair of quotes.
 pub fn shown(path: &Path) -> String {
+    if path.as_os_str().is_empty() {
+        return "\"\"".into();
+    }
     printable(&path.to_string_lossy())
 }
 

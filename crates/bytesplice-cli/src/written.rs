@@ -80,5 +80,5 @@ pub fn write_told(
     for (name, len) in [("old_length", written.old_len), ("new_length", written.new_len)] {
         object.insert(name.into(), len.map_or(Value::Null, Value::from));
     }
-    print_object(object)
+    print_object(object).map_err(|failure| failure.after(output, "was written"))
 }

@@ -19,10 +19,12 @@ struct Ended {
 }
 
 /// The command line as a terminal starts it. A shell that starts the tests in the background has
-/// SIGINT ignored, which children inherit.
+/// SIGINT ignored, and `nohup` SIGHUP, which children inherit.
 fn program(directory: &Path) -> Command {
     let mut command = Command::new("env");
-    command.current_dir(directory).args(["--default-signal=INT", env!("CARGO_BIN_EXE_bytesplice")]);
+    command
+        .current_dir(directory)
+        .args(["--default-signal=INT,HUP", env!("CARGO_BIN_EXE_bytesplice")]);
     command
 }
 
@@ -86,7 +88,7 @@ fn spliced(more: &[u8]) -> Vec<u8> {
 
 #[test]
 fn before_the_commit_point_the_file_stays_as_it_was() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         until("before the commit point", |directory| {
             let journal = directory.join(".data.bytesplice");
             let child = start(directory, "much", || journal.exists());
@@ -241,19 +243,25 @@ fn while_no_commit_runs_a_signal_ends_the_process_as_usual() {
 
 #[test]
 fn a_signal_that_is_ignored_stays_ignored() {
+    for (name, signal) in [("INT", Signal::INT), ("HUP", Signal::HUP)] {
+        ignored(name, signal);
+    }
+}
+
+fn ignored(name: &str, signal: Signal) {
     until("while it was ignored", |directory| {
         let journal = directory.join(".data.bytesplice");
-        let script = r#"trap "" INT; exec "$0" insert data 1 --from much --strategy journaled"#;
+        let script = r#"trap "" $1; exec "$0" insert data 1 --from much --strategy journaled"#;
         let mut child = Command::new("sh")
             .current_dir(directory)
-            .args(["-c", script, env!("CARGO_BIN_EXE_bytesplice")])
+            .args(["-c", script, env!("CARGO_BIN_EXE_bytesplice"), name])
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         while !journal.exists() && child.try_wait().unwrap().is_none() {
             sleep(Duration::from_micros(200));
         }
-        send(&child, Signal::INT);
+        send(&child, signal);
         let in_time = journal.exists();
         let ended = end(child);
         assert_eq!((ended.code, ended.message.as_str()), (Some(0), ""));

@@ -1,7 +1,7 @@
 //! What the system has in store: locks, limits, permissions, pipes that close, files larger than memory.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -263,6 +263,44 @@ fn a_full_output_is_an_error() {
 }
 
 #[test]
+fn a_report_that_fails_does_not_deny_what_was_done() {
+    let directory = directory("0123");
+    let path = directory.path();
+    let run = |arguments: &[&str], code: i32| {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let assert = bytesplice(path).args(arguments).stdout(full).assert().code(code);
+        String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+    };
+    let message = run(&["append", "data", "--text", "45", "--json", "--backup"], 10);
+    assert_eq!(
+        message,
+        "bytesplice: data: the file was changed, only the report failed: cannot write to standard output: No space left \
+         on device (os error 28)\n"
+    );
+    assert_eq!(fs::read(path.join("data")).unwrap(), b"012345");
+    assert_eq!(fs::read(path.join("data~")).unwrap(), b"0123");
+    let save = ["remove", "data", "0..1", "--save", "saved", "--undo-script", "undo", "--json"];
+    run(&save, 10);
+    assert_eq!(fs::read(path.join("data")).unwrap(), b"12345");
+    assert_eq!(fs::read(path.join("saved")).unwrap(), b"0");
+    assert!(path.join("undo").exists());
+    let message = run(&["diff", "data", "data~", "--output", "delta", "--json"], 10);
+    assert!(message.contains("delta: the file was written, only the report failed"), "{message}");
+    assert!(path.join("delta").exists());
+    // Where nothing was changed nothing is said to have been.
+    run(&["append", "data", "--text", "", "--json"], 7);
+    run(&["append", "data", "--text", "6", "--json", "--dry-run"], 7);
+    run(&["recover", "data"], 7);
+    assert_eq!(fs::read(path.join("data")).unwrap(), b"12345");
+    for command in ["recover", "abort"] {
+        fs::write(path.join(".data.bytesplice"), [0; 4096]).unwrap();
+        let message = run(&[command, "data"], 10);
+        assert!(message.contains("data: the file was recovered, only the"), "{message}");
+        assert!(!path.join(".data.bytesplice").exists());
+    }
+}
+
+#[test]
 fn a_file_without_permission_to_write_is_read_only() {
     let directory = directory("0123");
     let binary = directory.path().join("program");
@@ -287,12 +325,97 @@ fn a_file_without_permission_to_write_is_read_only() {
     let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
     assert!(message.contains("data: permission denied"), "{message}");
     command(&["read", "data", ".."]).assert().success().stdout("0123");
-    command(&["append", "data", "--text", "x", "--dry-run"]).assert().success();
+    let dry = command(&["append", "data", "--text", "x", "--dry-run"]).assert().code(4);
+    assert_eq!(dry.get_output().stderr, message.as_bytes(), "a dry run says what the commit says");
     command(&["read", "secret", ".."]).assert().code(4);
     let output = command(&["status", "data", "--json"]).assert().success();
     let status: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
     assert_eq!(status["read_only"], true);
     assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"0123");
+}
+
+#[test]
+fn a_dry_run_is_refused_what_the_commit_is_refused() {
+    let directory = directory("0123");
+    let (binary, inner) = (directory.path().join("program"), directory.path().join("inner"));
+    // By another process, for the same reason as above.
+    assert!(Command::new("cp").args([BINARY.as_ref(), &*binary]).status().unwrap().success());
+    fs::create_dir(&inner).unwrap();
+    fs::rename(directory.path().join("data"), inner.join("data")).unwrap();
+    if rustix::process::geteuid().is_root() {
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for path in [&inner, &inner.join("data")] {
+            std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+        }
+    }
+    fs::set_permissions(&inner, fs::Permissions::from_mode(0o555)).unwrap();
+    let run = |more: &[&str], code: i32| {
+        let mut command = Command::new(&binary);
+        command.current_dir(&inner).args(["append", "data", "--text", "x"]).args(more);
+        if rustix::process::geteuid().is_root() {
+            command.uid(65534).gid(65534);
+        }
+        let assert = command.assert().code(code);
+        String::from_utf8(assert.get_output().stderr.clone()).unwrap()
+    };
+    let message = run(&[], 4);
+    assert!(message.contains("cannot create the journal .data.bytesplice: "), "{message}");
+    assert!(message.ends_with("(here: --strategy direct)\n"), "{message}");
+    assert_eq!(run(&["--dry-run"], 4), message);
+    run(&["--dry-run", "--strategy", "direct"], 0);
+    run(&["--strategy", "direct"], 0);
+    fs::set_permissions(&inner, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(fs::read(inner.join("data")).unwrap(), b"0123x");
+}
+
+#[test]
+fn a_full_disk_says_what_frees_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(directory.path());
+    if !mount.output().is_ok_and(|output| output.status.success()) {
+        return println!("SKIPPED: needs root, to mount a small file system");
+    }
+    fs::write(directory.path().join("data"), vec![b'x'; 512 << 10]).unwrap();
+    let mut full = File::create(directory.path().join("ballast")).unwrap();
+    while full.write_all(&[1; 4096]).is_ok() {}
+    let remove = |more: &[&str]| {
+        let mut command = bytesplice(directory.path());
+        command.args(["remove", "data", "..256KiB"]).args(more);
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, message) = remove(&[]);
+    assert_eq!(code, Some(7), "{message}");
+    assert!(message.contains("bytes more until it is done, about"), "{message}");
+    assert!(message.ends_with("(here: --strategy direct)\n"), "{message}");
+    assert_eq!(remove(&["--dry-run"]), (Some(7), message));
+    assert_eq!(remove(&["--dry-run", "--strategy", "direct"]).0, Some(0));
+    assert_eq!(remove(&["--strategy", "direct"]).0, Some(0));
+    assert_eq!(fs::metadata(directory.path().join("data")).unwrap().len(), 256 << 10);
+    drop(full);
+    assert!(Command::new("umount").arg(directory.path()).status().unwrap().success());
+}
+
+#[test]
+fn an_edit_needs_no_threads() {
+    let directory = directory("0123");
+    let binary = directory.path().join("program");
+    // By another process, for the same reason as above.
+    assert!(Command::new("cp").args([BINARY.as_ref(), &*binary]).status().unwrap().success());
+    let mut command = Command::new("bash");
+    command.current_dir(directory.path());
+    command.args(["-c", "ulimit -u 0; exec ./program insert data 1 --text abc"]);
+    // The limit is not held against root.
+    if rustix::process::geteuid().is_root() {
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        std::os::unix::fs::chown(directory.path().join("data"), Some(65534), Some(65534)).unwrap();
+        command.uid(65534).gid(65534);
+    }
+    let output = command.assert().success();
+    let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    assert!(message.contains("permits no thread that waits for signals"), "{message}");
+    assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"0abc123");
 }
 
 #[test]

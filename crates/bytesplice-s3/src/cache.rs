@@ -103,12 +103,17 @@ impl<F: Fetch> Cache<F> {
         let mut starts = range.clone().step_by(MOST as usize);
         let first = starts.next().unwrap_or(range.start);
         std::thread::scope(|scope| {
-            let others: Vec<_> = starts.map(|start| scope.spawn(move || fetch(start))).collect();
+            let spawn = |start| {
+                (start, std::thread::Builder::new().spawn_scoped(scope, move || fetch(start)))
+            };
+            let others: Vec<_> = starts.map(spawn).collect();
             let first = fetch(first);
-            let others = others.into_iter().map(|other| {
-                other
+            let others = others.into_iter().map(|(start, thread)| match thread {
+                Ok(thread) => thread
                     .join()
-                    .unwrap_or_else(|_| Err(io::Error::other("a thread that fetches panicked")))
+                    .unwrap_or_else(|_| Err(io::Error::other("a thread that fetches panicked"))),
+                // The system refused the thread.
+                Err(_) => fetch(start),
             });
             std::iter::once(first).chain(others).collect()
         })

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use bytesplice::Cancel;
 use bytesplice_s3::{
-    CommitOptions, Condition, Error, Head, LeftoverUpload, ObjectName, ObjectState, Operation,
-    Piece, Plan, Profile, Result, Retry, Store, Upload, UploadedPart, commit,
+    CommitOptions, Condition, Error, Head, LeftoverUpload, ObjectFile, ObjectName, ObjectOptions,
+    ObjectState, Operation, Piece, Plan, Profile, Result, Retry, Store, Upload, UploadedPart,
+    commit,
 };
+use rustix::process::{Resource, Rlimit, geteuid, setrlimit};
 
 /// An object, the parts of its one upload, and what it was asked.
 struct Memory {
@@ -326,4 +331,47 @@ fn new_bytes_that_cannot_be_read_leave_nothing() {
     assert!(matches!(error, Error::Read { offset: 200.., .. }), "{error}");
     assert_eq!(store.list_uploads().unwrap(), []);
     assert_eq!(store.state.lock().unwrap().bytes, old());
+}
+
+const THREADLESS: &str = "BYTESPLICE_THREADLESS";
+
+/// What the process without threads does: a commit of several parts, and a read that several requests answer.
+#[test]
+fn process_without_threads() {
+    if std::env::var_os(THREADLESS).is_none() {
+        return;
+    }
+    setrlimit(Resource::Nproc, Rlimit { current: Some(0), maximum: Some(0) }).unwrap();
+    assert!(thread::Builder::new().spawn(|| ()).is_err(), "the limit forbids no thread");
+
+    let store = Memory::new(old());
+    let (result, new) = edit(&store, 7, &CommitOptions { threads: 4, ..CommitOptions::default() });
+    result.unwrap();
+    assert_eq!(store.state.lock().unwrap().bytes, new);
+
+    let bytes: Vec<u8> = (0..36_u64 << 20).map(|at| (at * 7 / 3) as u8).collect();
+    let store = Arc::new(Memory::new(bytes.clone()));
+    let object = ObjectFile::of_store(store, ObjectOptions::default()).unwrap();
+    let mut found = vec![0; bytes.len()];
+    object.read_exact_at(&mut found, 0).unwrap();
+    assert!(found == bytes);
+}
+
+#[test]
+fn a_commit_and_a_long_read_need_no_threads() {
+    let directory = tempfile::tempdir().unwrap();
+    // A copy of the program, where another user can run it: the limit is not held against root. It is made by another
+    // process, because a descriptor that a child of another test inherits would keep the copy from being run.
+    let program = directory.path().join("program");
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
+    let mut command = Command::new(&program);
+    command.args(["--exact", "process_without_threads", "--test-threads=1"]).env(THREADLESS, "1");
+    if geteuid().is_root() {
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(directory.path(), permissions).unwrap();
+        command.uid(65534).gid(65534);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

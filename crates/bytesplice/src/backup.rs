@@ -59,9 +59,12 @@ impl SpliceFile {
         let copied = backup::copy(self.original.file(), &new, &mut advance)
             .and_then(|shares_blocks| sync_directory_of(path).map(|()| Backup { shares_blocks }));
         copied.map_err(|error| {
-            // What failed is what the caller must hear of.
-            let _ = fs::remove_file(path);
-            cancelled.unwrap_or_else(|| failed(error))
+            let error = cancelled.unwrap_or_else(|| failed(error));
+            match fs::remove_file(path) {
+                Ok(()) => error,
+                Err(source) if source.kind() == ErrorKind::NotFound => error,
+                Err(source) => error.leaving_file(path, source),
+            }
         })
     }
 }

@@ -1,7 +1,11 @@
-use std::fmt;
+mod state;
+mod text;
+
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+pub use self::state::FileState;
+use self::text::{Bytes, InLine, Outside, Shown, WhenCancelled, WhenLeft};
 use crate::Strategy;
 use crate::script::ScriptProblem;
 use crate::vcdiff::VcdiffProblem;
@@ -190,22 +194,43 @@ pub enum Error {
     },
     /// No room for the new contents or the journal.
     #[error(
-        "{}: no space left to {operation} ({len} bytes at offset {offset}): {source}; {state}",
-        Shown(path)
+        "{}: no space left to {operation}{}: {source}; {state}",
+        Shown(path),
+        Bytes { offset: *offset, len: *len }
     )]
     NoSpace {
         /// The file that could not grow: the target or its journal.
         path: PathBuf,
         /// What was tried.
         operation: &'static str,
-        /// Where, in bytes.
+        /// Offset of the bytes that the call is about; 0 for a call on the file as a whole.
         offset: u64,
-        /// How much, in bytes.
+        /// How many bytes the call is about; 0 for a call on the file as a whole.
         len: u64,
         /// The system's answer.
         source: io::Error,
         /// What the file holds now.
         state: FileState,
+    },
+    /// The disk, or a quota, has no room for the journal of a commit; nothing was changed.
+    #[error(
+        "{}: no space left for the journal {}: the commit takes {needed} bytes more until it is done, about {missing} of them \
+         are missing ({source}); nothing was changed: free as many bytes elsewhere on this file system, or use \
+         Strategy::Direct, which takes no journal: if it is cut short, the file holds neither the old nor the new contents",
+        Shown(path),
+        Shown(journal)
+    )]
+    NoSpaceForJournal {
+        /// The file.
+        path: PathBuf,
+        /// Where the journal was to be.
+        journal: PathBuf,
+        /// Disk space that the commit takes, in bytes: the journal, and what the file grows by.
+        needed: u64,
+        /// How many of these bytes are not free, by what the file system says of itself; at least 1.
+        missing: u64,
+        /// The system's answer.
+        source: io::Error,
     },
     /// The process may not write files this long (`ulimit -f`), or the file system cannot hold them.
     #[error("{}: {len} bytes are over the file size limit of {limit} bytes; {state}", Shown(path))]
@@ -262,7 +287,7 @@ pub enum Error {
     },
     /// The journal belongs to another file. Nothing was touched.
     #[error(
-        "{}: the journal {} belongs to another file: {detail}; nothing was touched: move it back to its file, or use `recover --force` if this is a restored copy",
+        "{}: the journal {} belongs to another file: {detail}; nothing was touched: move it back to its file, or recover with RecoverOptions::force if this is a restored copy",
         Shown(path),
         Shown(journal)
     )]
@@ -304,7 +329,7 @@ pub enum Error {
     },
     /// The strategy that was asked for cannot be had for this file.
     #[error(
-        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed: use `--strategy auto`",
+        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed: use Strategy::Auto",
         Shown(path)
     )]
     StrategyUnsupported {
@@ -337,7 +362,7 @@ pub enum Error {
     },
     /// No journal can be made in the file's directory.
     #[error(
-        "{}: cannot create the journal {}: {source}; nothing was changed: make the directory writable, or use `--strategy direct`, which is not crash-safe",
+        "{}: cannot create the journal {}: {source}; nothing was changed: permit this user to read and write the directory, or use Strategy::Direct, which takes no journal: if it is cut short, the file holds neither the old nor the new contents",
         Shown(path),
         Shown(journal)
     )]
@@ -351,21 +376,39 @@ pub enum Error {
     },
     /// A system call failed.
     #[error(
-        "{}: cannot {operation} ({len} bytes at offset {offset}): {source}; {state}",
-        Shown(path)
+        "{}: cannot {operation}{}: {source}; {state}",
+        Shown(path),
+        Bytes { offset: *offset, len: *len }
     )]
     Io {
         /// The file that was read or written.
         path: PathBuf,
         /// What was tried.
         operation: &'static str,
-        /// Where, in bytes.
+        /// Offset of the bytes that the call is about; 0 for a call on the file as a whole.
         offset: u64,
-        /// How much, in bytes.
+        /// How many bytes the call is about; 0 for a call on the file as a whole.
         len: u64,
         /// The system's answer.
         source: io::Error,
         /// What the target holds now.
+        state: FileState,
+    },
+    /// A commit or a copy failed before it changed the file, and could not remove what it had made: the journal, the new
+    /// file of [`Strategy::Replace`], or an unfinished backup. The next open tries again to remove the first two.
+    #[error(
+        "{error}; but {} is left, which cannot be removed ({source}): {}",
+        Shown(left),
+        WhenLeft(state)
+    )]
+    LeftBehind {
+        /// Why the commit failed.
+        error: Box<Error>,
+        /// The file that is left.
+        left: PathBuf,
+        /// What the system answered when the file was to be removed, or what had to be done before.
+        source: io::Error,
+        /// What the file that was to be changed holds now.
         state: FileState,
     },
     /// An earlier commit through this handle failed, so that its view of the file is no longer right.
@@ -406,46 +449,6 @@ pub enum Error {
     },
 }
 
-/// What a file holds after an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FileState {
-    /// The old contents.
-    Unchanged,
-    /// The commit point was passed, or may have been: the next open finishes the commit.
-    Recoverable {
-        /// The journal that knows how.
-        journal: PathBuf,
-    },
-    /// The commit is done and the file holds the new contents.
-    Committed,
-    /// A `direct` or unsynced commit was cut: neither old nor new.
-    Damaged,
-    /// An object whose swap was not answered: wholly old or wholly new.
-    OldOrNew,
-}
-
-impl fmt::Display for FileState {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unchanged => out.write_str("the file is unchanged"),
-            Self::Recoverable { journal } => write!(
-                out,
-                "the commit was cut short and its journal kept: solve the cause, then run `bytesplice recover` on \
-                 the file (journal: {})",
-                Shown(journal)
-            ),
-            Self::Committed => out.write_str("the file holds the new contents"),
-            Self::OldOrNew => out.write_str(
-                "whether the object holds the old or the new contents is not known: open it again and look",
-            ),
-            Self::Damaged => out.write_str(
-                "the file was being changed without a journal and is now neither old nor new: restore it from a backup",
-            ),
-        }
-    }
-}
-
 impl Error {
     /// What the file holds after this error.
     ///
@@ -462,6 +465,7 @@ impl Error {
             | Self::SizeLimit { state, .. }
             | Self::Io { state, .. }
             | Self::Cancelled { state, .. }
+            | Self::LeftBehind { state, .. }
             | Self::Poisoned { state, .. } => state.clone(),
             Self::NeedsRecovery { journal, .. }
             | Self::JournalCorrupt { journal, .. }
@@ -485,7 +489,34 @@ impl Error {
         len: u64,
         source: io::Error,
     ) -> Self {
-        let state = FileState::Unchanged;
+        Self::failed_call(path, operation, offset, len, source, FileState::Unchanged)
+    }
+
+    /// The error for a failed call on the file at `path` that concerns no bytes of it: [`Error::NoSpace`] if the disk or a
+    /// quota is full.
+    pub(crate) fn not_done(
+        path: PathBuf,
+        operation: &'static str,
+        source: io::Error,
+        state: FileState,
+    ) -> Self {
+        Self::failed_call(path, operation, 0, 0, source, state)
+    }
+
+    /// This error of something that could not remove the file `left`, which it had made, because of `source`.
+    pub(crate) fn leaving_file(self, left: &Path, source: io::Error) -> Self {
+        let state = self.file_state();
+        Self::LeftBehind { error: Box::new(self), left: left.into(), source, state }
+    }
+
+    fn failed_call(
+        path: PathBuf,
+        operation: &'static str,
+        offset: u64,
+        len: u64,
+        source: io::Error,
+        state: FileState,
+    ) -> Self {
         match source.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 Self::NoSpace { path, operation, offset, len, source, state }
@@ -505,6 +536,14 @@ impl Error {
     /// ```
     #[must_use]
     pub fn with_paths(mut self, mut rename: impl FnMut(&Path) -> PathBuf) -> Self {
+        self.rename_paths(&mut rename);
+        self
+    }
+
+    fn rename_paths(&mut self, rename: &mut dyn FnMut(&Path) -> PathBuf) {
+        if let Self::LeftBehind { error, .. } = self {
+            error.rename_paths(rename);
+        }
         let (path, journal, state) = self.parts();
         *path = rename(path);
         let in_state = match state {
@@ -514,7 +553,6 @@ impl Error {
         for journal in [journal, in_state].into_iter().flatten() {
             *journal = rename(journal);
         }
-        self
     }
 
     /// The path, the journal and the state, where there are any.
@@ -547,72 +585,14 @@ impl Error {
             | Self::JournalVersion { path, journal, .. }
             | Self::JournalMissing { path, journal }
             | Self::PastCommitPoint { path, journal }
-            | Self::JournalUnwritable { path, journal, .. } => (path, Some(journal), None),
+            | Self::JournalUnwritable { path, journal, .. }
+            | Self::NoSpaceForJournal { path, journal, .. } => (path, Some(journal), None),
             Self::NoSpace { path, state, .. }
             | Self::SizeLimit { path, state, .. }
             | Self::Io { path, state, .. }
             | Self::Cancelled { path, state }
             | Self::Poisoned { path, state } => (path, None, Some(state)),
+            Self::LeftBehind { left, state, .. } => (left, None, Some(state)),
         }
-    }
-}
-
-/// A range or, if it is empty, an offset outside of contents `len` bytes long.
-struct Outside {
-    start: u64,
-    end: u64,
-    len: u64,
-}
-
-impl fmt::Display for Outside {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { start, end, len } = self;
-        if start == end {
-            write!(out, "offset {start} is past the end of the contents")?;
-        } else {
-            write!(out, "bytes {start}..{end} are outside the contents")?;
-        }
-        write!(out, ", which are {len} bytes long")
-    }
-}
-
-/// The place in a script, for a message.
-struct InLine(u64);
-
-impl fmt::Display for InLine {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 { Ok(()) } else { write!(out, "line {}: ", self.0) }
-    }
-}
-
-/// What the file holds after a commit was cancelled.
-struct WhenCancelled<'a>(&'a FileState);
-
-impl fmt::Display for WhenCancelled<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            FileState::Recoverable { journal } => write!(
-                out,
-                "it was past its commit point: the next open finishes it, or `bytesplice recover` (journal: {})",
-                Shown(journal)
-            ),
-            state => state.fmt(out),
-        }
-    }
-}
-
-/// A path for a message: lossy, and with control characters escaped so that a file name cannot drive a terminal.
-struct Shown<'a>(&'a Path);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.to_string_lossy().chars() {
-            if character.is_control() {
-                write!(out, "{}", character.escape_default())?;
-            } else {
-                write!(out, "{character}")?;
-            }
-        }
-        Ok(())
     }
 }

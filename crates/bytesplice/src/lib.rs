@@ -73,6 +73,7 @@ mod source;
 mod status;
 mod storage;
 mod support;
+mod threads;
 mod vcdiff;
 mod view;
 mod work_options;

@@ -37,7 +37,8 @@ impl OpenOptions {
     /// where permitted. Works for files without a name too.
     ///
     /// # Errors
-    /// As for [`open`](Self::open); [`Error::Open`] also where `/proc` is missing.
+    /// As for [`open`](Self::open); [`Error::Open`] also where `/proc` is missing, and where the system does not tell
+    /// whether the name of the file still leads to it (no permission to search its directory).
     pub fn from_file(&self, file: File) -> Result<SpliceFile> {
         let failed = |source| Error::Open { path: PathBuf::from("<file>"), source };
         let (door, path) = descriptor::paths(&file).map_err(failed)?;
@@ -71,7 +72,8 @@ impl OpenOptions {
         let failed = |source| Error::Open { path: path.clone(), source };
         let metadata = file.metadata().map_err(failed)?;
         let key = Identity::from(&metadata).key();
-        let unlinked = metadata.nlink() == 0 || !leads_to(&path, key).unwrap_or(false);
+        // A file whose name cannot be looked at is not taken for one without a name, which is committed without a journal.
+        let unlinked = metadata.nlink() == 0 || !leads_to(&path, key).map_err(failed)?;
         if !unlinked || is_marked(&file, &path)? {
             self.recover_first(&file, &path, read_only)?;
         }
@@ -147,7 +149,9 @@ fn resolve_links(path: &Path) -> io::Result<PathBuf> {
 pub(crate) fn leads_to(path: &Path, key: (u64, u64)) -> io::Result<bool> {
     match Identity::at(path) {
         Ok(identity) => Ok(identity.key() == key),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
         Err(error) => Err(error),
     }
 }

@@ -50,7 +50,7 @@ pub fn recover(path: impl AsRef<Path>) -> Result<Recovery> {
 /// Nothing is touched by [`Error::Open`], [`Error::NotRegular`], [`Error::Locked`], [`Error::NeedsRecovery`] (no
 /// permission to write), [`Error::JournalCorrupt`], [`Error::WrongFile`], [`Error::JournalVersion`] and
 /// [`Error::JournalMissing`]. After [`Error::Io`], [`Error::NoSpace`] or [`Error::SizeLimit`] recovery can be tried
-/// again.
+/// again; this includes the new file that cannot be removed, in which case [`Error::file_state`] says what the file holds.
 pub fn recover_with(path: impl AsRef<Path>, options: RecoverOptions) -> Result<Recovery> {
     settle(path.as_ref(), Goal::Recover { force: options.force })
 }
@@ -86,7 +86,18 @@ fn settle(given: &Path, goal: Goal) -> Result<Recovery> {
         refuse_traces(&file, &path)?;
         return Ok(Recovery::Clean);
     }
-    recover_locked(&file, &path, goal)
+    let outcome = recover_locked(&file, &path, goal)?;
+    let removed = remove_stale_replacement(&file, &path).map_err(|source| {
+        let state = match outcome {
+            Recovery::Completed => FileState::Committed,
+            Recovery::Clean | Recovery::RolledBack => FileState::Unchanged,
+        };
+        Error::not_done(replacement_beside(&path), "remove the unfinished new file", source, state)
+    })?;
+    Ok(match outcome {
+        Recovery::Clean if removed => Recovery::RolledBack,
+        outcome => outcome,
+    })
 }
 
 impl OpenOptions {
@@ -106,14 +117,18 @@ impl OpenOptions {
                 if replacement_beside(path).symlink_metadata().is_ok()
                     && let Ok(_lock) = FileLock::try_acquire(file, path, Access::Exclusive)
                 {
-                    remove_stale_replacement(file, path);
+                    tidy(file, path);
                 }
                 return Ok(());
             }
             let _lock = FileLock::try_acquire(file, path, Access::Exclusive)?;
-            return recover_locked(file, path, Goal::Recover { force: false }).map(drop);
+            recover_locked(file, path, Goal::Recover { force: false })?;
+            tidy(file, path);
+            return Ok(());
         }
-        recover_locked(file, path, Goal::Recover { force: false }).map(drop)
+        recover_locked(file, path, Goal::Recover { force: false })?;
+        tidy(file, path);
+        Ok(())
     }
 }
 
@@ -137,19 +152,19 @@ fn recover_locked(file: &Arc<File>, path: &Path, goal: Goal) -> Result<Recovery>
     let mut unwatched = |_| {};
     let watch = Watch::new(&mut unwatched);
     let mut engine = Engine { storage: &storage, geometry: Geometry::REAL, watch };
-    let outcome = engine
-        .recover(goal)
-        .map_err(|failure| failure.into_error(path, &storage.journal_path()))?;
-    Ok(match (remove_stale_replacement(file, path), outcome) {
-        (true, Recovery::Clean) => Recovery::RolledBack,
-        (_, outcome) => outcome,
-    })
+    engine.recover(goal).map_err(|failure| failure.into_error(path, &storage.journal_path()))
 }
 
-/// Removes the new file that a commit by replacing left when it was cut short. If that fails, the file is as good as
-/// before, and the next commit that needs the place says so.
-fn remove_stale_replacement(file: &Arc<File>, path: &Path) -> bool {
-    OsReplacement::new(Arc::clone(file), path, true).remove_stale().unwrap_or(false)
+/// Removes the new file that a commit by replacing left when it was cut short; returns whether there was one.
+fn remove_stale_replacement(file: &Arc<File>, path: &Path) -> std::io::Result<bool> {
+    OsReplacement::new(Arc::clone(file), path, true).remove_stale()
+}
+
+/// Does the same for an open, which goes on if that fails: the file is whole, and those who may write the file but not its
+/// directory could not open it otherwise. The next recovery on request, and the next commit by replacing, say why the new
+/// file is still there.
+fn tidy(file: &Arc<File>, path: &Path) {
+    drop(remove_stale_replacement(file, path));
 }
 
 fn storage(file: &Arc<File>, path: &Path) -> Result<OsStorage> {

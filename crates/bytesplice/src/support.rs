@@ -73,7 +73,9 @@ pub fn support(path: impl AsRef<Path>) -> Result<Support> {
         .map_err(failed("ask for the free space of the file system"))?;
     let file = Arc::new(opened.file);
     let mark = mark::read(&file).map_err(failed("read the mark of the file"))?;
-    let writable_directory = access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    // A directory that cannot be read cannot be synced.
+    let wanted = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    let writable_directory = access(directory, wanted).is_ok();
     let refusal = |strategy| {
         if opened.read_only {
             return Some("the file cannot be written".into());

@@ -147,6 +147,11 @@ impl Ballast {
     }
 }
 
+/// Whether the file has the mark of an unfinished replacement.
+fn is_marked(path: &Path) -> bool {
+    rustix::fs::getxattr(path, "user.bytesplice-new", &mut [0; 32]).is_ok()
+}
+
 /// Commits on a disk that is full, or becomes so; whether it came to that.
 fn commit(path: &Path, case: &Case, full: Full, tally: &mut Tally) -> bool {
     let what = format!("{}, {full:?}", case.name);
@@ -179,6 +184,7 @@ fn commit(path: &Path, case: &Case, full: Full, tally: &mut Tally) -> bool {
             tally.done += 1;
             drop(file);
             assert!(fs::read(path).unwrap() == new, "{what}: not new");
+            assert!(!is_marked(path), "{what}: the mark is left, and nothing was said");
             assert_eq!(names(path.parent().unwrap()), ["ballast", "data"], "{what}");
             ballast.shrink();
             return came;
@@ -186,11 +192,23 @@ fn commit(path: &Path, case: &Case, full: Full, tally: &mut Tally) -> bool {
         Err(error) => error,
     };
     assert!(
-        matches!(error, Error::NoSpace { .. } | Error::StrategyUnsupported { .. }),
+        matches!(
+            error,
+            Error::NoSpace { .. }
+                | Error::NoSpaceForJournal { .. }
+                | Error::StrategyUnsupported { .. }
+        ),
         "{what}: {error:?}"
     );
     drop(file);
-    if error.file_state() == FileState::Unchanged {
+    if error.file_state() == FileState::Committed {
+        // A mark that the full disk keeps on the new file goes with the next open.
+        tally.done += 1;
+        assert!(fs::read(path).unwrap() == new, "{what}: not new");
+        ballast.shrink();
+        drop(SpliceFile::open(path).unwrap());
+        assert!(!is_marked(path), "{what}: the mark is left");
+    } else if error.file_state() == FileState::Unchanged {
         tally.refused += 1;
         assert_eq!(recover(path).unwrap(), Recovery::Clean, "{what}");
         assert!(fs::read(path).unwrap() == old, "{what}: not old");
@@ -308,6 +326,81 @@ fn replacing_on_a_full_disk(place: &Path) {
     fs::remove_file(&path).unwrap();
 }
 
+/// What a failed commit by *direct* says of the file is what the file holds. Returns whether it failed with nothing changed.
+fn commit_directly(path: &Path, old: &[u8], edited: &mut SpliceFile, new: &[u8]) -> bool {
+    let outcome = edited.commit_with(CommitOptions::new().strategy(Strategy::Direct));
+    let contents = fs::read(path).unwrap();
+    match outcome {
+        Ok(()) => {
+            assert!(contents == new);
+            false
+        }
+        Err(error) => {
+            assert!(matches!(error, Error::NoSpace { .. }), "{error:?}");
+            println!("  direct: {error}");
+            let expected = if contents == old { FileState::Unchanged } else { FileState::Damaged };
+            assert_eq!(error.file_state(), expected, "{error}");
+            expected == FileState::Unchanged
+        }
+    }
+}
+
+/// A removal by *direct* on a disk without a free block; returns whether it failed with nothing changed.
+fn removing_directly_on_a_full_disk(place: &Path) -> bool {
+    let path = place.join("data");
+    let old = numbers(LEN);
+    fs::write(&path, &old).unwrap();
+    File::open(&path).unwrap().sync_all().unwrap();
+    let ballast = Ballast::beside(&path);
+    ballast.grow_but(0);
+    let mut file = SpliceFile::open(&path).unwrap();
+    file.remove(..4 << 20).unwrap();
+    let unchanged = commit_directly(&path, &old, &mut file, &old[4 << 20..]);
+    ballast.shrink();
+    drop(file);
+    fs::remove_file(&path).unwrap();
+    fs::remove_file(place.join("ballast")).unwrap();
+    unchanged
+}
+
+/// In memory a full file system refuses what goes into holes, and appended bytes.
+#[test]
+fn a_first_write_that_fails_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mounting = run(Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=1m", "none"])
+        .arg(directory.path()));
+    if let Err(reason) = mounting {
+        return println!("SKIPPED: needs root, to mount a small file system: {reason}");
+    }
+    let path = directory.path().join("data");
+    File::create(&path).unwrap().set_len(64 << 10).unwrap();
+    let mut full = File::create(directory.path().join("ballast")).unwrap();
+    while full.write_all(&[1; 4096]).is_ok() {}
+    let old = vec![0; 64 << 10];
+
+    let mut file = SpliceFile::open(&path).unwrap();
+    let mut new = old.clone();
+    new[8192..16384].fill(7);
+    file.replace(8192..16384, vec![7; 8192]).unwrap();
+    assert!(commit_directly(&path, &old, &mut file, &new));
+    drop(file);
+    let mut file = SpliceFile::open(&path).unwrap();
+    file.replace(8192..16384, vec![7; 8192]).unwrap();
+    file.append("appended").unwrap();
+    assert!(commit_directly(&path, &old, &mut file, &new));
+    drop(file);
+
+    // One block that the first write may still take.
+    full.set_len(full.metadata().unwrap().len() - 4096).unwrap();
+    let mut file = SpliceFile::open(&path).unwrap();
+    file.replace(8192..16384, vec![7; 8192]).unwrap();
+    assert!(!commit_directly(&path, &old, &mut file, &new));
+    assert!(matches!(file.commit(), Err(Error::Poisoned { state: FileState::Damaged, .. })));
+    drop((file, full));
+    run(Command::new("umount").arg(directory.path())).unwrap();
+}
+
 #[test]
 fn full_disks() {
     for (kind, options) in [("ext4", &["-b", "4096"][..]), ("xfs", &[]), ("btrfs", &[])] {
@@ -315,6 +408,9 @@ fn full_disks() {
             Ok(mounted) => {
                 println!("{kind}");
                 replacing_on_a_full_disk(&mounted.path());
+                let unchanged = removing_directly_on_a_full_disk(&mounted.path());
+                // Only btrfs needs new blocks for bytes that are overwritten.
+                assert_eq!(unchanged, kind == "btrfs");
                 every_strategy(kind, &mounted.path());
             }
             Err(reason) => println!("SKIPPED {kind}: it cannot be made or mounted here: {reason}"),

@@ -2,6 +2,7 @@
 //! and what others do to the file between its opening and its commit.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -157,6 +158,35 @@ fn what_others_do_before_the_commit() {
             assert!(fs::read(&path).unwrap() == theirs, "{strategy}: their change is gone");
         }
     }
+}
+
+#[test]
+fn a_journal_that_cannot_be_removed_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().canonicalize().unwrap().join("data");
+    let journal = path.with_file_name(".data.bytesplice");
+    fs::write(&path, old()).unwrap();
+    let mut file = SpliceFile::open(&path).unwrap();
+    file.insert(5, "new").unwrap();
+    let mut changed = false;
+    // Others change the file while the journal is written, and put a directory in the place of the journal.
+    let mut progress = |_| {
+        if !std::mem::replace(&mut changed, true) {
+            File::options().append(true).open(&path).unwrap().write_all(b"appended").unwrap();
+            fs::remove_file(&journal).unwrap();
+            fs::create_dir(&journal).unwrap();
+        }
+    };
+    let options = CommitOptions::new().strategy(Strategy::Journaled).progress(&mut progress);
+    let error = file.commit_with(options).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("was changed by others"), "{text}");
+    assert!(text.contains(&format!("{} is left", journal.display())), "{text}");
+    assert_eq!(error.file_state(), FileState::Recoverable { journal: journal.clone() });
+    let Error::LeftBehind { error, .. } = error else { panic!("{text}") };
+    assert!(matches!(*error, Error::Changed { .. }));
+    // Not one byte of the file was written by the commit.
+    assert!(fs::read(&path).unwrap() == [&old()[..], b"appended"].concat());
 }
 
 #[test]

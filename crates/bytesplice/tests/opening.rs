@@ -3,8 +3,10 @@
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use bytesplice::{Content, Error, LockMode, OpenOptions, SpliceFile};
 
@@ -138,4 +140,52 @@ fn who_waited_gets_the_file_that_is_there_then() {
         drop(file);
         assert_eq!(contents(&waiting.join().unwrap().unwrap()), "replaced");
     });
+}
+
+const HIDDEN: &str = "BYTESPLICE_HIDDEN_PATH";
+
+/// What the process does that may not search the directory of a file which it has open.
+#[test]
+fn process_with_a_hidden_file() {
+    let Some(path) = std::env::var_os(HIDDEN).map(PathBuf::from) else { return };
+    let open = || fs::File::options().read(true).write(true).open(&path).unwrap();
+    let files = [open(), open()];
+    let directory = path.parent().unwrap();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o000)).unwrap();
+    let [file, removed] = files;
+    let outcome = SpliceFile::from_file(file);
+    assert!(matches!(outcome, Err(Error::Open { .. })), "{outcome:?}");
+    // A file that has no name is known by its link count, wherever its name was.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o000)).unwrap();
+    let mut nameless = SpliceFile::from_file(removed).unwrap();
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
+    nameless.append("x").unwrap();
+    nameless.commit().unwrap();
+}
+
+#[test]
+fn a_file_whose_name_cannot_be_looked_at_is_not_one_without_a_name() {
+    let (directory, path) = target();
+    let program = directory.path().join("program");
+    // The copy is made by another process: a descriptor open for writing, inherited by a child of another test, would
+    // make starting it fail with "text file busy".
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
+    let hidden = directory.path().join("hidden");
+    fs::create_dir(&hidden).unwrap();
+    fs::rename(&path, hidden.join("target")).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["--exact", "process_with_a_hidden_file", "--test-threads=1"]);
+    command.env(HIDDEN, hidden.join("target"));
+    if rustix::process::geteuid().is_root() {
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for path in [hidden.clone(), hidden.join("target")] {
+            std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+        }
+        command.uid(65534).gid(65534);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
 }

@@ -159,6 +159,45 @@ fn other_process() {
     }
 }
 
+/// What the other user does who may write the file, but nothing beside it.
+#[test]
+fn process_without_a_writable_directory() {
+    let Ok(path) = std::env::var("BYTESPLICE_LEFT_BESIDE") else { return };
+    // An open goes on: the file is whole.
+    drop(SpliceFile::open(&path).unwrap());
+    let error = recover(&path).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }), "{error}");
+    assert_eq!(error.file_state(), FileState::Unchanged);
+    let beside = Path::new(&path).with_file_name(".data.bytesplice-new");
+    assert!(error.to_string().starts_with(&beside.display().to_string()), "{error}");
+}
+
+#[test]
+fn a_recovery_says_what_it_cannot_remove() {
+    let place = Place::new("0123456789");
+    fs::write(place.beside(), "").unwrap();
+    let outer = tempfile::tempdir().unwrap();
+    let program = outer.path().join("program");
+    // By a process of its own, for the same reason as below.
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status();
+    assert!(copied.unwrap().success());
+    let mut other = Command::new(&program);
+    other.args(["--exact", "process_without_a_writable_directory", "--nocapture"]);
+    other.env("BYTESPLICE_LEFT_BESIDE", place.path.canonicalize().unwrap());
+    if is_root() {
+        fs::set_permissions(outer.path(), Permissions::from_mode(0o755)).unwrap();
+        for path in [&place.path, &place.beside()] {
+            std::os::unix::fs::chown(path, Some(54_321), Some(54_321)).unwrap();
+        }
+        other.uid(54_321).gid(54_321);
+    }
+    fs::set_permissions(place.directory.path(), Permissions::from_mode(0o555)).unwrap();
+    let output = other.output().unwrap();
+    fs::set_permissions(place.directory.path(), Permissions::from_mode(0o755)).unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(place.beside().exists());
+}
+
 fn process(kind: char, path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command

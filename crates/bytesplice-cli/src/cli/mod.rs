@@ -69,7 +69,10 @@ Exit codes
   3  outside the file              8  recovery needed, or a bad journal
   4  cannot open, not a regular    9  input or output failed, or the
      file, or refused by a store      store cannot be reached
-                            130, 143  stopped by Ctrl-C or SIGTERM, nothing was changed
+                                  10  the file was changed, only the report failed
+                       130, 143, 129  stopped by Ctrl-C, SIGTERM or the end of the
+                                      session (SIGHUP), nothing was changed
+8 comes before all others: whatever else went wrong, the file waits for recovery.
 
 Ctrl-C stops a commit as long as the old contents can be kept. After that the commit is
 finished, with exit code 0; a second Ctrl-C leaves the rest to recovery, with 8. Of an

@@ -13,20 +13,25 @@ pub fn run(arguments: &AbortArguments) -> Result<(), Failure> {
     if ObjectName::is_address(path) {
         return Err(Failure::NothingToAbort { address: path.into() });
     }
-    let (word, sentence) = match bytesplice::abort(path)? {
+    let recovery = bytesplice::abort(path)?;
+    let (word, sentence) = match recovery {
         Recovery::Clean => ("clean", "clean: no commit was cut short"),
         Recovery::RolledBack => ("rolled-back", "aborted: the file holds the old contents"),
         Recovery::Completed => {
             ("completed", "completed: the commit was done, the file holds the new contents")
         }
     };
-    if arguments.json {
+    let reported = if arguments.json {
         let mut object = object("abort", path);
         object.insert("recovery".into(), word.into());
-        return print_object(object);
+        print_object(object)
+    } else if arguments.quiet {
+        Ok(())
+    } else {
+        print(&format!("{}: {sentence}\n", shown(path)))
+    };
+    match recovery {
+        Recovery::Clean => reported,
+        _ => reported.map_err(|failure| failure.after(path, "was recovered")),
     }
-    if arguments.quiet {
-        return Ok(());
-    }
-    print(&format!("{}: {sentence}\n", shown(path)))
 }

@@ -30,15 +30,19 @@ pub fn run(arguments: &RecoverArguments) -> Result<(), Failure> {
             ("completed", "completed: the commit was finished, the file holds the new contents")
         }
     };
-    if arguments.json {
+    let reported = if arguments.json {
         let mut object = object("recover", path);
         object.insert("recovery".into(), word.into());
-        return print_object(object);
+        print_object(object)
+    } else if arguments.quiet {
+        Ok(())
+    } else {
+        print(&format!("{}: {sentence}\n", shown(path)))
+    };
+    match recovery {
+        Recovery::Clean => reported,
+        _ => reported.map_err(|failure| failure.after(path, "was recovered")),
     }
-    if arguments.quiet {
-        return Ok(());
-    }
-    print(&format!("{}: {sentence}\n", shown(path)))
 }
 
 /// Aborts the uploads that are old enough, and tells of those that are not.

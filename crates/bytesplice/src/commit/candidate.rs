@@ -236,6 +236,24 @@ impl Candidate {
         }
     }
 
+    /// Bytes by which the data of the file grows, beside what the opening shifts insert.
+    pub fn growth(&self) -> u64 {
+        match &self.method {
+            Method::Direct(plan) => plan.new_len.saturating_sub(plan.old_len),
+            Method::Program(program) if program.opening.is_empty() => {
+                let ranges = program.plan.ranges_to_write();
+                let past = |range: &std::ops::Range<u64>| range.start.max(program.old_len);
+                ranges.iter().map(|range| range.end.saturating_sub(past(range))).sum()
+            }
+            Method::Program(_) => 0,
+        }
+    }
+
+    /// Disk space that the commit takes until it is done, in bytes.
+    pub fn disk_space(&self) -> u64 {
+        self.cost.extra_disk.saturating_add(self.growth())
+    }
+
     /// Bytes that the commit reports as done by and by.
     pub fn bytes_of_progress(&self, block: u64) -> u64 {
         match &self.method {

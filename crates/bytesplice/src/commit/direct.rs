@@ -5,9 +5,12 @@ use super::watch::Watch;
 use crate::buffer::Buffer;
 use crate::storage::{Storage, StorageFile};
 
-/// Writes the plan without a journal: what is cut short is lost. Kept bytes and literals that lie in the target must
-/// not be overwritten before they are read, so literals may come from a block of the target only if that is the block
-/// they go to.
+/// Writes the plan without a journal: a commit that is cut short leaves neither the old nor the new contents. Kept bytes and
+/// literals that lie in the target must not be overwritten before they are read, so literals may come from a block of the
+/// target only if that is the block they go to.
+///
+/// A failure says [`Stage::Damaged`] only if bytes of the file were changed, or may have been: a commit whose first write
+/// fails has changed nothing.
 pub(crate) fn commit<S: Storage>(
     storage: &S,
     plan: &Plan,
@@ -16,11 +19,33 @@ pub(crate) fn commit<S: Storage>(
     watch: &mut Watch<'_>,
 ) -> Result<(), Failure> {
     watch.pass_commit_point().map_err(|failure| failure.at(Stage::Unchanged))?;
+    write(storage, plan, literals, geometry, watch)
+        .map_err(|failure| failure.at(observed(storage.target(), plan)))
+}
+
+/// What the file holds after a failure.
+fn observed(target: &impl StorageFile, plan: &Plan) -> Stage {
+    if target.may_have_changed_bytes() {
+        return Stage::Damaged;
+    }
+    // What the commit added to the end is taken off again, together with the space that was reserved for it.
+    let at_old_len = match target.len() {
+        Ok(len) if len == plan.old_len && plan.new_len <= plan.old_len => true,
+        Ok(len) if len >= plan.old_len => target.set_len(plan.old_len).is_ok(),
+        _ => false,
+    };
+    if at_old_len { Stage::Unchanged } else { Stage::Damaged }
+}
+
+fn write<S: Storage>(
+    storage: &S,
+    plan: &Plan,
+    literals: &impl Literals,
+    geometry: Geometry,
+    watch: &mut Watch<'_>,
+) -> Result<(), Failure> {
     let target = storage.target();
-    grow(storage, plan).map_err(|failure| match target.set_len(plan.old_len) {
-        Ok(()) => failure.at(Stage::Unchanged),
-        Err(_) => failure.at(Stage::Damaged),
-    })?;
+    grow(storage, plan)?;
     let longest =
         plan.steps.iter().flat_map(|step| &step.ranges).map(|range| range.end - range.start).max();
     let len = longest.unwrap_or(0).next_multiple_of(geometry.block).min(geometry.buffer);
@@ -35,18 +60,15 @@ pub(crate) fn commit<S: Storage>(
         // Else the disk is what takes the time.
         reading: if target.waits_for_disk() { Reading::Announce } else { Reading::Ahead },
     };
-    let damaged = |failure: Failure| failure.at(Stage::Damaged);
     for step in &plan.steps {
         let mut written = |bytes| watch.advance(bytes);
-        payload.write(step, &mut buffer, &mut written).map_err(damaged)?;
+        payload.write(step, &mut buffer, &mut written)?;
     }
     if plan.new_len < plan.old_len {
-        target
-            .set_len(plan.new_len)
-            .attempt(Object::Target, "shorten", plan.new_len, plan.old_len - plan.new_len)
-            .map_err(damaged)?;
+        let (offset, len) = (plan.new_len, plan.old_len - plan.new_len);
+        target.set_len(offset).attempt(Object::Target, "shorten", offset, len)?;
     }
-    target.sync_all().attempt(Object::Target, "sync", 0, plan.new_len).map_err(damaged)
+    target.sync_all().attempt(Object::Target, "sync", 0, plan.new_len)
 }
 
 /// Reserves space and sets the length; the old contents stay.

@@ -26,7 +26,8 @@ use crate::{
 
 /// Bringing the file to the current contents.
 impl SpliceFile {
-    /// What [`commit`](Self::commit) would do, without doing it. O(n) in the pieces; writes nothing.
+    /// What [`commit`](Self::commit) would do, without doing it. O(n) in the pieces; writes nothing, but takes the disk space
+    /// that a journal would take for a moment.
     ///
     /// # Errors
     /// As for [`plan_with`](Self::plan_with).
@@ -48,10 +49,14 @@ impl SpliceFile {
         self.plan_with(&CommitOptions::default())
     }
 
-    /// What [`commit_with`](Self::commit_with) would do with these options. O(n) in the pieces; writes nothing.
+    /// What [`commit_with`](Self::commit_with) would do with these options. O(n) in the pieces; writes nothing, but takes the
+    /// disk space that a journal would take for a moment: what the system would refuse to the commit it refuses to the plan.
+    /// A handle that is open for reading only can plan, but not commit.
     ///
     /// # Errors
-    /// [`Error::Poisoned`]; [`Error::StrategyUnsupported`]; [`Error::Io`], if the file cannot be looked at.
+    /// [`Error::Poisoned`]; [`Error::StrategyUnsupported`]; [`Error::JournalUnwritable`]; [`Error::NoSpaceForJournal`];
+    /// [`Error::NoSpace`]; [`Error::SizeLimit`]; [`Error::NeedsRecovery`], if there is a journal already; [`Error::Io`], if
+    /// the file cannot be looked at.
     pub fn plan_with(&self, options: &CommitOptions<'_>) -> Result<CommitPlan> {
         self.check_usable()?;
         let synced = options.durability == Durability::Synced;
@@ -59,9 +64,13 @@ impl SpliceFile {
             return self.plan_to_replace(synced);
         }
         let choice = self.choose(&self.tree, options.strategy, synced, Survey::All)?;
+        if let Some(candidate) = &choice.candidate {
+            self.rehearse(candidate, synced)?;
+        }
         let cost = choice.candidate.map(|candidate| candidate.cost);
         let old_len = self.original.len();
         let mut costs = choice.costs;
+        self.rehearse_costs(&mut costs, synced);
         if !costs.is_empty() {
             costs.insert(costs.len() - 1, self.cost_of_replacing(synced)?);
         }
@@ -103,7 +112,7 @@ impl SpliceFile {
     /// # Errors
     /// Each says by [`Error::file_state`] what the file holds. Nothing is changed by [`Error::PermissionDenied`],
     /// [`Error::Locked`], [`Error::Changed`], [`Error::SourceChanged`], [`Error::Unexpected`],
-    /// [`Error::JournalUnwritable`], [`Error::StrategyUnsupported`], [`Error::Poisoned`]; [`Error::NoSpace`], [`Error::SizeLimit`] and [`Error::Io`]
+    /// [`Error::JournalUnwritable`], [`Error::NoSpaceForJournal`], [`Error::StrategyUnsupported`], [`Error::Poisoned`]; [`Error::NoSpace`], [`Error::SizeLimit`] and [`Error::Io`]
     /// may come before or after the commit point. After it the handle is poisoned, and the journal stays for the next
     /// open.
     pub fn commit_with(&mut self, options: CommitOptions<'_>) -> Result<()> {
@@ -167,6 +176,19 @@ impl SpliceFile {
             let error = match error {
                 Error::StrategyUnsupported { path, reason, .. } => {
                     Error::StrategyUnsupported { path, strategy: candidate.cost.strategy, reason }
+                }
+                Error::NoSpace {
+                    path,
+                    operation,
+                    offset,
+                    source,
+                    state: FileState::Unchanged,
+                    ..
+                } if path == storage.journal_path() => {
+                    let needed = candidate.disk_space();
+                    let written = if operation == "write" { offset } else { 0 };
+                    let unwritten = needed.saturating_sub(written);
+                    self.no_space_for_journal(&path, needed, unwritten, source)
                 }
                 other => other,
             };
@@ -254,7 +276,7 @@ impl SpliceFile {
     }
 
     /// A write past the limit would not only fail but, by default, kill the process.
-    fn check_size_limit(&self, candidate: &Candidate) -> Result<()> {
+    pub(super) fn check_size_limit(&self, candidate: &Candidate) -> Result<()> {
         let len = candidate.cost.longest_file;
         match file_size_limit() {
             Some(limit) if len > limit => {
@@ -343,7 +365,23 @@ impl Failure {
                 ),
             },
             Self::PastCommitPoint => Error::PastCommitPoint { path, journal },
+            Self::LeftBehind { failure, cleaning, stage } => {
+                failure.into_error(&path, &journal).leaving(&journal, *cleaning, stage)
+            }
         }
+    }
+}
+
+impl Error {
+    /// This error of a commit that could not remove the file `left` for the reason `cleaning`.
+    pub(super) fn leaving(self, left: &Path, cleaning: Failure, stage: Stage) -> Self {
+        let source = match cleaning {
+            Failure::Io(failure) => failure.source,
+            // Removing a file fails in no other way.
+            other => io::Error::other(format!("{other:?}")),
+        };
+        let (error, state) = (Box::new(self), stage.file_state(left));
+        Self::LeftBehind { error, left: left.into(), source, state }
     }
 }
 
@@ -360,7 +398,7 @@ impl IoFailure {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 Error::NoSpace { path: object_path.into(), operation, offset, len, source, state }
             }
-            ErrorKind::FileTooLarge => Error::SizeLimit {
+            ErrorKind::FileTooLarge if offset.saturating_add(len) > 0 => Error::SizeLimit {
                 path: object_path.into(),
                 len: offset.saturating_add(len),
                 limit: file_size_limit().unwrap_or(i64::MAX as u64),
@@ -384,6 +422,7 @@ impl Stage {
             Self::Recoverable => FileState::Recoverable { journal: journal.into() },
             Self::Committed => FileState::Committed,
             Self::Damaged => FileState::Damaged,
+            Self::OldOrNew => FileState::OldOrNew,
         }
     }
 }

@@ -25,6 +25,15 @@ pub(crate) enum Failure {
     Unsupported(IoFailure),
     /// The commit cannot be taken back any more; nothing was touched.
     PastCommitPoint,
+    /// A failure after which the commit could not remove or take back what it had made.
+    LeftBehind {
+        /// Why the commit stopped.
+        failure: Box<Self>,
+        /// Why something of it is left.
+        cleaning: Box<Self>,
+        /// How far the commit was.
+        stage: Stage,
+    },
 }
 
 /// A system call that failed, and what it left.
@@ -70,6 +79,8 @@ pub(crate) enum Stage {
     Committed,
     /// Bytes were written without a journal.
     Damaged,
+    /// The name leads to the old file or to the new one, and the system does not tell to which.
+    OldOrNew,
 }
 
 /// Attaches what was tried to a failed call.
@@ -111,8 +122,29 @@ impl Failure {
         match &mut self {
             Self::Io(failure) => failure.stage = stage,
             Self::Cancelled(reached) => *reached = stage,
+            Self::LeftBehind { stage: reached, .. } => *reached = stage,
             _ => {}
         }
         self
+    }
+
+    /// The same failure, after which `cleaning` kept the commit from removing the new file that it had made.
+    pub fn leaving_replacement(self, cleaning: Self) -> Self {
+        let (failure, cleaning) = (Box::new(self), Box::new(cleaning));
+        Self::LeftBehind { failure, cleaning, stage: Stage::Unchanged }
+    }
+
+    /// The same failure, after which `cleaning` kept the commit from taking back its journal and its mark: recovery does
+    /// that.
+    pub fn leaving_journal(self, cleaning: Self) -> Self {
+        match self {
+            // The state that these carry says all.
+            Self::Io(_) | Self::Cancelled(_) => self.at(Stage::Recoverable),
+            // All others say that nothing was changed.
+            failure => {
+                let (failure, cleaning) = (Box::new(failure), Box::new(cleaning));
+                Self::LeftBehind { failure, cleaning, stage: Stage::Recoverable }
+            }
+        }
     }
 }

@@ -19,8 +19,11 @@ pub(crate) mod plan;
 mod prepare;
 pub(crate) mod program;
 pub(crate) mod recover;
+mod rehearsal;
 pub(crate) mod replace;
 mod replace_face;
+#[cfg(test)]
+mod replace_tests;
 pub(crate) mod report;
 mod roll_back;
 #[cfg(any(test, feature = "simulation"))]

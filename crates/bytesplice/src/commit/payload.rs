@@ -176,8 +176,10 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
         let long = turn > 0 && range.end - range.start >= WORTH_A_THREAD;
         if long && self.reading == Reading::Ahead {
             let buffers = buffer.chunks_exact_mut(turn as usize);
-            let parts = self.announced_parts(range, descending, turn);
-            return self.write_reading_ahead(parts, buffers, written);
+            let parts = self.announced_parts(range.clone(), descending, turn);
+            if let Some(outcome) = self.write_reading_ahead(parts, buffers, written) {
+                return outcome;
+            }
         }
         for part in self.announced_parts(range, descending, buffer.len() as u64) {
             let buffer = &mut buffer[..(part.end - part.start) as usize];
@@ -206,19 +208,20 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
     }
 
     /// Writes the parts while a thread reads the next ones into the buffers that are free. What is read early is as it
-    /// was: no part overwrites what a later one reads.
+    /// was: no part overwrites what a later one reads. Returns `None`, and has done nothing, if the system refuses the
+    /// thread.
     fn write_reading_ahead<'b>(
         &self,
         parts: impl Iterator<Item = Range<u64>> + Send,
         buffers: impl Iterator<Item = &'b mut [u8]>,
         written: &mut dyn FnMut(u64) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Option<Result<(), Failure>> {
         thread::scope(|scope| {
             let (give_back, free) = channel();
             let (hand_over, filled) = channel();
             // Either end stops when the other one has; nothing that is sent then is missed.
             buffers.for_each(|buffer| drop(give_back.send(buffer)));
-            scope.spawn(move || {
+            let read = move || {
                 for part in parts {
                     let Ok(buffer) = free.recv() else { return };
                     let len = (part.end - part.start) as usize;
@@ -227,15 +230,19 @@ impl<F: StorageFile, L: Literals> Payload<'_, F, L> {
                         return;
                     }
                 }
-            });
-            for (part, buffer, gathered) in filled {
-                gathered?;
-                let len = part.end - part.start;
-                self.write_part(&buffer[..len as usize], part.start)?;
-                written(len)?;
-                drop(give_back.send(buffer));
-            }
-            Ok(())
+            };
+            thread::Builder::new().spawn_scoped(scope, read).ok()?;
+            let write = || {
+                for (part, buffer, gathered) in filled {
+                    gathered?;
+                    let len = part.end - part.start;
+                    self.write_part(&buffer[..len as usize], part.start)?;
+                    written(len)?;
+                    drop(give_back.send(buffer));
+                }
+                Ok(())
+            };
+            Some(write())
         })
     }
 

@@ -281,13 +281,9 @@ impl<S: Storage> Engine<'_, S> {
 
 /// A failure before the commit point, after the attempt to leave no trace of it.
 fn after_cleaning(failure: Failure, cleaned: Result<(), Failure>) -> Failure {
-    match (failure, cleaned) {
-        (failure, Ok(())) => failure.at(Stage::Unchanged),
-        (failure @ (Failure::Io(_) | Failure::Cancelled(_)), Err(_)) => {
-            failure.at(Stage::Recoverable)
-        }
-        // These say that nothing was changed, which is not true as long as there is something to clean.
-        (_, Err(uncleaned)) => uncleaned.at(Stage::Recoverable),
+    match cleaned {
+        Ok(()) => failure.at(Stage::Unchanged),
+        Err(cleaning) => failure.leaving_journal(cleaning),
     }
 }
 

@@ -6,7 +6,7 @@
 //!    it the target's permissions and attributes; sync it
 //! 3  ask again whether others changed the target
 //! 4  rename the new file over the old one                                          COMMIT POINT
-//! 5  sync the directory
+//! 5  sync the directory; take the mark off the file that has the name now
 //! ```
 //! Why this is old or new after a crash: nothing writes to the old inode, and a name leads to one inode or the other.
 //! The new one was durable before it could get the name. Before 5 either may come back; after it only the new one.
@@ -36,9 +36,10 @@ const BLOCK: u64 = 4096;
 /// Less than this is copied faster than shared.
 const LEAST_SHARED: u64 = 128 << 10;
 
-/// What the operations are called in errors.
-pub(super) const CREATE: &str = "create";
-pub(super) const COPY_METADATA: &str = "give owner, permissions and attributes to";
+/// What operations are called in errors.
+pub(crate) const CREATE: &str = "create";
+pub(crate) const COPY_METADATA: &str = "give owner, permissions and attributes to";
+const REMOVE_MARK: &str = "take the mark of an unfinished file off";
 
 /// Carries new contents into a new file.
 pub(crate) struct Replace<'a, R> {
@@ -52,7 +53,8 @@ pub(crate) struct Replace<'a, R> {
 
 impl<R: Replacement> Replace<'_, R> {
     /// Puts a file with the contents of `pieces` in the place of the target. When this returns, it is durable. On any
-    /// failure before the name changes the new file is removed, and the target is as it was.
+    /// failure before the name changes the new file is removed, and the target is as it was; if the new file cannot be
+    /// removed, the failure says so.
     pub fn commit(
         &mut self,
         pieces: &[Piece],
@@ -65,19 +67,41 @@ impl<R: Replacement> Replace<'_, R> {
         target.sync_all().attempt(Object::Target, "sync", 0, 0).map_err(unchanged)?;
         let file = self.replacement.create();
         let file = file.attempt(Object::Replacement, CREATE, 0, 0).map_err(unchanged)?;
-        if let Err(failure) = self.complete(&file, pieces, sources, check) {
-            // Should it not go away now, the next open removes it.
-            let _ = self.replacement.remove();
-            return Err(failure.at(Stage::Unchanged));
-        }
+        let complete = self.complete(&file, pieces, sources, check);
+        complete.map_err(|failure| self.clean_up(failure))?;
+        self.take_name(&file)?;
+        let committed = |failure: Failure| failure.at(Stage::Committed);
         let synced = self.replacement.sync_directory();
-        synced
-            .attempt(Object::Directory, "sync", 0, 0)
-            .map_err(|failure| failure.at(Stage::Committed))?;
+        synced.attempt(Object::Directory, "sync", 0, 0).map_err(committed)?;
+        let unmarked = self.replacement.remove_mark(&file);
+        unmarked.attempt(Object::Target, REMOVE_MARK, 0, 0).map_err(committed)?;
         Ok(file)
     }
 
-    /// From the empty file to the one that has the name.
+    /// Removes the new file, which does not have the name of the target.
+    fn clean_up(&self, failure: Failure) -> Failure {
+        let failure = failure.at(Stage::Unchanged);
+        match self.replacement.remove().attempt(Object::Replacement, "remove", 0, 0) {
+            Ok(()) => failure,
+            Err(cleaning) => failure.leaving_replacement(cleaning),
+        }
+    }
+
+    /// Renames the new file over the target. A rename that failed may have been done, as on a file system whose server
+    /// answered too late: the inode that the name leads to tells.
+    fn take_name(&self, file: &R::File) -> Result<(), Failure> {
+        let renamed = self.replacement.rename(file);
+        let Err(failure) = renamed.attempt(Object::Replacement, "rename", 0, 0) else {
+            return Ok(());
+        };
+        match self.replacement.has_name(file) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.clean_up(failure)),
+            Err(_) => Err(failure.at(Stage::OldOrNew)),
+        }
+    }
+
+    /// From the empty file to one that only lacks the name.
     fn complete(
         &mut self,
         file: &R::File,
@@ -85,6 +109,7 @@ impl<R: Replacement> Replace<'_, R> {
         sources: &impl Sources,
         check: Check<'_>,
     ) -> Result<(), Failure> {
+        self.replacement.prepare(file).attempt(Object::Replacement, CREATE, 0, 0)?;
         let cloned = has_staying(pieces)
             && self.replacement.clone_contents(file).attempt(
                 Object::Replacement,
@@ -99,8 +124,7 @@ impl<R: Replacement> Replace<'_, R> {
         file.sync_all().attempt(Object::Replacement, "sync", 0, work.len)?;
         // Writing may have taken long.
         check().map_err(changed)?;
-        self.watch.pass_commit_point()?;
-        self.replacement.rename(file).attempt(Object::Replacement, "rename", 0, 0)
+        self.watch.pass_commit_point()
     }
 
     fn write(

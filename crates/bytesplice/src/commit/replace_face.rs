@@ -1,13 +1,13 @@
-use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::candidate::{Surroundings, estimate};
 use super::choice::Survey;
-use super::failure::{Failure, IoFailure, Object};
+use super::failure::{Failure, IoFailure, Object, Stage};
 use super::locate::storage_of;
 use super::plan::Geometry;
+use super::rehearsal::is_full;
 use super::replace::{COPY_METADATA, CREATE, Replace, Work};
 use super::report::{CommitPlan, StrategyCost};
 use super::watch::Watch;
@@ -30,6 +30,16 @@ impl SpliceFile {
         if let Some(reason) = cost.unavailable {
             return Err(self.not_replaceable(reason));
         }
+        let replacement = self.replacement(synced);
+        self.check_journal()?;
+        self.check_length_limit(replacement.beside())?;
+        replacement.rehearse(cost.extra_disk).map_err(|(operation, source)| {
+            let stage = Stage::Unchanged;
+            let (object, offset, len) = (Object::Replacement, 0, 0);
+            let failure = IoFailure { object, operation, offset, len, source, stage };
+            self.replacement_error(Failure::Io(failure), replacement.beside())
+        })?;
+        self.rehearse_costs(&mut costs, synced);
         costs.insert(costs.len().saturating_sub(1), cost.clone());
         let reason = "it was asked for".into();
         let old_len = self.original.len();
@@ -79,12 +89,7 @@ impl SpliceFile {
             return Err(self.not_replaceable(NAMELESS.into()));
         }
         let replacement = self.replacement(options.durability == Durability::Synced);
-        // The journal of a commit in place would be of the wrong inode.
-        let found = storage_of(Arc::clone(self.original.file()), &self.path, true)
-            .and_then(|storage| Ok(storage.has_traces()?.then(|| storage.journal_path())));
-        if let Some(journal) = found.map_err(|error| self.io_error("look for a journal", error))? {
-            return Err(Error::NeedsRecovery { path: self.path.clone(), journal });
-        }
+        self.check_journal()?;
         self.check_length_limit(replacement.beside())?;
 
         let pieces: Vec<Piece> = self.tree.iter().collect();
@@ -123,6 +128,16 @@ impl SpliceFile {
         OsReplacement::new(Arc::clone(self.original.file()), &self.path, synced)
     }
 
+    /// A commit in place that is not finished would lose the file that its journal is for.
+    fn check_journal(&self) -> Result<()> {
+        let found = storage_of(Arc::clone(self.original.file()), &self.path, true)
+            .and_then(|storage| Ok(storage.has_traces()?.then(|| storage.journal_path())));
+        match found.map_err(|error| self.io_error("look for a journal", error))? {
+            Some(journal) => Err(Error::NeedsRecovery { path: self.path.clone(), journal }),
+            None => Ok(()),
+        }
+    }
+
     fn has_other_links(&self) -> Result<bool> {
         let metadata = self.original.file().metadata();
         let metadata =
@@ -148,12 +163,16 @@ impl SpliceFile {
 
     /// The error for the user. What the directory or the metadata of the file do not allow says which other way is left.
     fn replacement_error(&self, failure: Failure, replacement: &Path) -> Error {
+        if let Failure::LeftBehind { failure, cleaning, stage } = failure {
+            let error = self.replacement_error(*failure, replacement);
+            return error.leaving(replacement, *cleaning, stage);
+        }
         let Failure::Io(IoFailure { object: Object::Replacement, operation, source, .. }) =
             &failure
         else {
             return failure.into_error(&self.path, replacement);
         };
-        let full = matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        let full = is_full(source);
         match *operation {
             CREATE if !full => {
                 let shown = replacement.file_name().unwrap_or_default().to_string_lossy();

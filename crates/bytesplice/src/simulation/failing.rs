@@ -47,8 +47,8 @@ impl Case {
                     Stage::Unchanged => Some(&self.old),
                     Stage::Committed => Some(&edits.new),
                     Stage::Recoverable => None,
-                    Stage::Damaged => {
-                        return Err("a journaled commit says that it did damage".into());
+                    stage @ (Stage::Damaged | Stage::OldOrNew) => {
+                        return Err(format!("a journaled commit says {stage:?}"));
                     }
                 };
                 if claimed.is_some_and(|claimed| claimed != seen.contents()) {

@@ -71,6 +71,11 @@ impl Case {
         let storage = SimulatedStorage::boot(&wreck, self.sabotage, fault);
         report.faults += 1;
         let outcome = edits.replace(&storage, self.geometry.buffer, clones);
+        // The next open removes the new file that could not be removed.
+        let outcome = outcome.map_err(|failure| match failure {
+            Failure::LeftBehind { failure, .. } => *failure,
+            failure => failure,
+        });
         storage.set_fault(Fault::None);
         let storage = storage.reopened();
         let both = vec![&self.old[..], &edits.new];

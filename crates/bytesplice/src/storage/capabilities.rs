@@ -54,6 +54,10 @@ impl Capabilities {
 }
 
 fn probe(directory: &Path, block: u64) -> io::Result<Capabilities> {
+    // A write past the limit of file sizes would kill the process.
+    if super::os_file::file_size_limit().is_some_and(|limit| limit < 8 * block) {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     let blocks = |count: u64| -> io::Result<File> {
         let file = tempfile::tempfile_in(directory)?;
         std::os::unix::fs::FileExt::write_all_at(&file, &vec![1; (count * block) as usize], 0)?;
@@ -80,6 +84,66 @@ fn probe(directory: &Path, block: u64) -> io::Result<Capabilities> {
 pub(crate) fn free_space(file: &File) -> io::Result<u64> {
     let statistics = rustix::fs::fstatvfs(file)?;
     Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+}
+
+/// Bytes that are free for this process on the file system of `file`: for root with what is set aside for it.
+pub(crate) fn room(file: &File) -> io::Result<u64> {
+    let statistics = rustix::fs::fstatvfs(file)?;
+    let root = rustix::process::geteuid().is_root();
+    let blocks = if root { statistics.f_bfree } else { statistics.f_bavail };
+    Ok(blocks.saturating_mul(statistics.f_frsize))
+}
+
+/// Allocates the space for a new file of `len` bytes in `directory`, and gives it back at once. The file never has a name, where
+/// the file system can do without.
+///
+/// # Errors
+/// What the system answers to whoever creates such a file and writes it: no permission, or no space.
+pub(crate) fn try_new_file(directory: &Path, len: u64) -> io::Result<File> {
+    let file = nameless(directory)?;
+    allocate(&file, len)?;
+    Ok(file)
+}
+
+#[cfg(target_os = "linux")]
+fn nameless(directory: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::Errno;
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => Ok(file.into()),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => tempfile::tempfile_in(directory),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless(directory: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(directory)
+}
+
+/// Takes the space, or asks for what is free where there is much to take: in memory that would be slow.
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, len: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    const MOST: u64 = 256 << 20;
+    // Past the limit of file sizes a signal would kill the process.
+    let taken = len.min(MOST).min(super::os_file::file_size_limit().unwrap_or(u64::MAX));
+    let untried = || if room(file)? < len { Err(Errno::NOSPC.into()) } else { Ok(()) };
+    if taken == 0 {
+        return Ok(());
+    }
+    match rustix::io::retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, taken)) {
+        Ok(()) if taken == len => Ok(()),
+        Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => untried(),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(file: &File, len: u64) -> io::Result<()> {
+    if room(file)? < len { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
 }
 
 /// About which share of `start..end` is in the page cache, by a few samples that do not wait for the disk.

@@ -56,11 +56,15 @@ pub(super) fn set_mark(file: &File) -> io::Result<()> {
     }
 }
 
-/// Takes the mark off. A mark that stays does no harm: under any other name it means nothing.
-pub(super) fn remove_mark(file: &File) {
+/// Takes the mark off, where there is one.
+pub(super) fn remove_mark(file: &File) -> io::Result<()> {
     // Asked first, so that a file without one is not touched.
-    if matches!(mark(file), Ok(Mark::Present)) {
-        let _ = fremovexattr(file, MARK);
+    match mark(file)? {
+        Mark::Present => match fremovexattr(file, MARK) {
+            Ok(()) | Err(MISSING) => Ok(()),
+            Err(error) => Err(error.into()),
+        },
+        Mark::Absent | Mark::Unsupported => Ok(()),
     }
 }
 

@@ -95,6 +95,12 @@ pub(crate) trait StorageFile: Sync {
     /// Tells the system that what is cached of the ranges may go, where it is on the disk. A hint: it cannot fail.
     fn will_not_read(&self, ranges: &[Range<u64>]);
 
+    /// Whether calls on this file have changed bytes of it, or may have: writes, also short ones, punched holes, shifts and
+    /// shared blocks. Changes of the length do not count, as they can be measured. True where that is not known.
+    fn may_have_changed_bytes(&self) -> bool {
+        true
+    }
+
     /// Whether the commit waits for the disk in the end, so that copying faster would gain nothing.
     fn waits_for_disk(&self) -> bool;
 }

@@ -6,7 +6,6 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use rustix::fs::OFlags;
 
@@ -14,6 +13,7 @@ use super::directory::{Directory, Key};
 use super::mark::{self, FileMark};
 use super::os_file::{OsFile, advice};
 use super::{Mark, Storage, length};
+use crate::threads;
 
 /// Longest file name on all supported systems, in bytes.
 const NAME_MAX: usize = 255;
@@ -126,14 +126,7 @@ impl Storage for OsStorage {
         one: impl FnOnce() -> A,
         other: impl FnOnce() -> B + Send,
     ) -> (A, B) {
-        thread::scope(|scope| {
-            let other = scope.spawn(other);
-            let one = one();
-            match other.join() {
-                Ok(other) => (one, other),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        })
+        threads::join(one, other)
     }
 
     fn target(&self) -> &OsFile {

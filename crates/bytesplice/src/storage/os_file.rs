@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
 use super::write_behind::WriteBehind;
@@ -15,17 +16,24 @@ pub(crate) struct OsFile {
     file: Arc<File>,
     synced: bool,
     write_behind: WriteBehind,
+    /// Whether bytes of the file were changed, or may have been, by calls on this.
+    changed: AtomicBool,
 }
 
 impl OsFile {
     /// The file; without `synced` its syncs do nothing.
     pub fn new(file: Arc<File>, synced: bool) -> Self {
-        Self { file, synced, write_behind: WriteBehind::default() }
+        let (write_behind, changed) = (WriteBehind::default(), AtomicBool::new(false));
+        Self { file, synced, write_behind, changed }
     }
 
     /// The open file.
     pub fn file(&self) -> &Arc<File> {
         &self.file
+    }
+
+    fn note_change(&self) {
+        self.changed.store(true, Ordering::Relaxed);
     }
 
     /// For file systems that have no holes.
@@ -61,7 +69,19 @@ impl StorageFile for OsFile {
 
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         refuse_past_limit(offset.saturating_add(bytes.len() as u64))?;
-        self.file.write_all_at(bytes, offset)
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.file.write_at(&bytes[written..], offset + written as u64) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    self.note_change();
+                    written += count;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
@@ -81,17 +101,24 @@ impl StorageFile for OsFile {
 
     fn insert_range(&self, offset: u64, len: u64) -> io::Result<()> {
         refuse_past_limit(self.len()?.saturating_add(len))?;
+        // A shift that failed may be half done.
+        self.note_change();
         extents::insert_range(&self.file, offset, len)
     }
 
     fn collapse_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.note_change();
         extents::collapse_range(&self.file, offset, len)
     }
 
     fn punch_hole(&self, offset: u64, len: u64) -> io::Result<()> {
         match extents::punch_hole(&self.file, offset, len) {
             Err(error) if extents::is_refusal(&error) => self.write_zeros(offset, len),
-            outcome => outcome,
+            outcome => {
+                // A hole that could not be punched may be half done.
+                self.note_change();
+                outcome
+            }
         }
     }
 
@@ -101,6 +128,7 @@ impl StorageFile for OsFile {
 
     fn share(&self, source: &Self, range: Range<u64>, offset: u64) -> io::Result<()> {
         refuse_past_limit(offset.saturating_add(range.end - range.start))?;
+        self.note_change();
         extents::clone_range(&source.file, range, &self.file, offset)
     }
 
@@ -125,6 +153,10 @@ impl StorageFile for OsFile {
                 advice::forget_cached(&self.file, range.start, len);
             }
         }
+    }
+
+    fn may_have_changed_bytes(&self) -> bool {
+        self.changed.load(Ordering::Relaxed)
     }
 
     fn waits_for_disk(&self) -> bool {
@@ -186,4 +218,30 @@ pub(super) mod advice {
     pub fn forget_cached(_file: &File, _offset: u64, _len: Option<NonZeroU64>) {}
 
     pub fn will_read(_file: &File, _offset: u64, _len: u64) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_changed_bytes_is_noted() {
+        let full =
+            OsFile::new(Arc::new(File::options().write(true).open("/dev/full").unwrap()), false);
+        let error = full.write_all_at(b"bytes", 0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert!(!full.may_have_changed_bytes());
+
+        let file = OsFile::new(Arc::new(tempfile::tempfile().unwrap()), false);
+        assert!(!file.may_have_changed_bytes());
+        file.set_len(3).unwrap();
+        assert!(!file.may_have_changed_bytes());
+        file.write_all_at(b"bytes", 0).unwrap();
+        assert!(file.may_have_changed_bytes());
+
+        let file = OsFile::new(Arc::new(tempfile::tempfile().unwrap()), false);
+        file.set_len(8192).unwrap();
+        file.punch_hole(0, 4096).unwrap();
+        assert!(file.may_have_changed_bytes());
+    }
 }

@@ -8,14 +8,16 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::capabilities::Capabilities;
+use super::capabilities::{self, Capabilities};
 use super::extents;
 use super::metadata::{self, Mark};
 use super::os_file::{OsFile, file_size_limit};
 use super::{StorageFile, os};
 use crate::Error;
+use crate::commit::replace::{COPY_METADATA, CREATE};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
+use crate::open::leads_to;
 
 /// A target file, and the new file beside it that is to take its name.
 pub(crate) trait Replacement {
@@ -25,9 +27,13 @@ pub(crate) trait Replacement {
     /// The file that is replaced.
     fn target(&self) -> &Self::File;
 
-    /// Creates the new file: empty, held exclusively, with the owner of the target but closed to everybody else. What a
-    /// broken commit left in its place is removed first.
+    /// Creates the new file: empty, and closed to everybody else. What a broken commit left in its place is removed first.
     fn create(&self) -> io::Result<Self::File>;
+
+    /// Marks the new file, holds it exclusively, and gives it the owner of the target.
+    fn prepare(&self, _file: &Self::File) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Lets the new, still empty file share all blocks of the target; false where the file system cannot.
     fn clone_contents(&self, file: &Self::File) -> io::Result<bool>;
@@ -45,14 +51,23 @@ pub(crate) trait Replacement {
     /// Gives the new file the permissions and attributes of the target.
     fn copy_metadata(&self, file: &Self::File) -> io::Result<()>;
 
-    /// Lets the new file take the name of the target, durable after the next `sync_directory`.
+    /// Lets the new file take the name of the target, durable after the next `sync_directory`. A call that fails may
+    /// have done it: see [`has_name`](Self::has_name).
     fn rename(&self, file: &Self::File) -> io::Result<()>;
 
-    /// Unlinks the new file.
+    /// Whether the name of the target leads to the new file.
+    fn has_name(&self, file: &Self::File) -> io::Result<bool>;
+
+    /// Takes the mark off the new file, which has the name.
+    fn remove_mark(&self, _file: &Self::File) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Unlinks the new file, if it is still under its own name.
     fn remove(&self) -> io::Result<()>;
 
-    /// Unlinks what a broken commit left in the place of the new file; whether there was something. To be called by
-    /// whoever holds the target exclusively, so that no commit is under way.
+    /// Unlinks what a broken commit left in the place of the new file, and takes its mark off the target; returns whether
+    /// there was a file. To be called by whoever holds the target exclusively, so that no commit is under way.
     fn remove_stale(&self) -> io::Result<bool>;
 
     /// Makes the new name durable.
@@ -93,6 +108,28 @@ impl OsReplacement {
         self.lock.into_inner()
     }
 
+    /// Tries what the system may refuse to the new file, of which `len` bytes are written, on one that never has a name.
+    ///
+    /// # Errors
+    /// The operation that would fail, and the system's answer.
+    pub fn rehearse(&self, len: u64) -> Result<(), (&'static str, io::Error)> {
+        let to_create = |error| (CREATE, error);
+        if self.synced {
+            self.open_directory().map_err(to_create)?;
+        }
+        match self.beside.symlink_metadata() {
+            // What a broken commit left is removed by the next one.
+            Ok(found) if found.is_file() && self.is_stale().map_err(to_create)? => {}
+            Ok(_) => return Err((CREATE, ErrorKind::AlreadyExists.into())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err((CREATE, error)),
+        }
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        let file = capabilities::try_new_file(directory, len).map_err(to_create)?;
+        metadata::copy_owner(self.target.file(), &file).map_err(to_create)?;
+        metadata::copy_access(self.target.file(), &file).map_err(|error| (COPY_METADATA, error))
+    }
+
     /// Whether the target can probably be cloned.
     pub fn can_clone(&self) -> bool {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
@@ -106,18 +143,6 @@ impl OsReplacement {
     fn create_new(&self) -> io::Result<File> {
         // Nobody else may read what is not yet protected as the target is.
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.beside)
-    }
-
-    fn prepare(&self, file: &Arc<File>) -> io::Result<()> {
-        metadata::set_mark(file)?;
-        let lock = FileLock::try_acquire(file, &self.beside, Access::Exclusive);
-        let lock = lock.map_err(|error| match error {
-            Error::Io { source, .. } => source,
-            error => io::Error::new(ErrorKind::WouldBlock, error.to_string()),
-        })?;
-        let _ = self.lock.set(lock);
-        metadata::copy_flags(self.target.file(), file);
-        metadata::copy_owner(self.target.file(), file)
     }
 
     /// Whether the file beside was left by a commit: it carries our mark, or is empty (the commit ended before it could
@@ -162,12 +187,21 @@ impl Replacement for OsReplacement {
             }
             outcome => outcome?,
         };
-        let file = Arc::new(file);
-        if let Err(error) = self.prepare(&file) {
-            let _ = self.remove();
-            return Err(error);
-        }
-        Ok(OsFile::new(file, self.synced))
+        Ok(OsFile::new(Arc::new(file), self.synced))
+    }
+
+    fn prepare(&self, file: &OsFile) -> io::Result<()> {
+        let file = file.file();
+        metadata::set_mark(file)?;
+        let lock = FileLock::try_acquire(file, &self.beside, Access::Exclusive);
+        let lock = lock.map_err(|error| match error {
+            Error::Io { source, .. } => source,
+            error => io::Error::new(ErrorKind::WouldBlock, error.to_string()),
+        })?;
+        // A commit makes one new file, so that there is no other lock yet.
+        drop(self.lock.set(lock));
+        metadata::copy_flags(self.target.file(), file);
+        metadata::copy_owner(self.target.file(), file)
     }
 
     fn clone_contents(&self, file: &OsFile) -> io::Result<bool> {
@@ -206,20 +240,44 @@ impl Replacement for OsReplacement {
         metadata::copy_access(self.target.file(), file.file())
     }
 
-    fn rename(&self, file: &OsFile) -> io::Result<()> {
-        std::fs::rename(&self.beside, &self.path)?;
-        metadata::remove_mark(file.file());
-        Ok(())
+    fn rename(&self, _file: &OsFile) -> io::Result<()> {
+        std::fs::rename(&self.beside, &self.path)
+    }
+
+    fn has_name(&self, file: &OsFile) -> io::Result<bool> {
+        leads_to(&self.path, Identity::of(file.file())?.key())
+    }
+
+    fn remove_mark(&self, file: &OsFile) -> io::Result<()> {
+        metadata::remove_mark(file.file())
     }
 
     fn remove(&self) -> io::Result<()> {
-        std::fs::remove_file(&self.beside)
+        match std::fs::remove_file(&self.beside) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        }
     }
 
     fn remove_stale(&self) -> io::Result<bool> {
-        metadata::remove_mark(self.target.file());
-        if !self.beside.symlink_metadata().is_ok_and(|found| found.is_file()) {
-            return Ok(false);
+        // One does not wait for the other.
+        let unmarked = metadata::remove_mark(self.target.file());
+        let removed = self.remove_stale_file()?;
+        unmarked.map(|()| removed)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        if self.synced { self.open_directory()?.sync_all() } else { Ok(()) }
+    }
+}
+
+impl OsReplacement {
+    fn remove_stale_file(&self) -> io::Result<bool> {
+        match self.beside.symlink_metadata() {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
         }
         // A path that leads elsewhere by now has another owner, and so has what is beside it.
         let here = Identity::at(&self.path)?.key() == Identity::of(self.target.file())?.key();
@@ -227,10 +285,6 @@ impl Replacement for OsReplacement {
             return Ok(false);
         }
         self.remove().map(|()| true)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        if self.synced { self.open_directory()?.sync_all() } else { Ok(()) }
     }
 }
 

@@ -79,6 +79,10 @@ impl Replacement for SimulatedReplacement<'_> {
         Ok(())
     }
 
+    fn has_name(&self, file: &SimulatedFile) -> io::Result<bool> {
+        Ok(lock(&self.storage.disk).seen.target == file.file)
+    }
+
     fn remove(&self) -> io::Result<()> {
         self.perform(Operation::RemoveReplacement, Call::TakesNone)
     }
