@@ -355,7 +355,7 @@ class _Status(TypedDict):
     # Of objects.
     etag: NotRequired[str]
     attributes: NotRequired[dict[str, str]]
-    tags: NotRequired[int]
+    tags: NotRequired[int | None]
     endpoint: NotRequired[str | None]
     uploads: NotRequired[list[_Upload] | None]
 

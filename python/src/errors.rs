@@ -78,6 +78,7 @@ fn kind_of_object(error: &ObjectError) -> Kind {
         ObjectError::Credentials { .. } | ObjectError::Refused { status: 401 | 403, .. } => {
             ("AccessError", Some(Errno::ACCESS))
         }
+        ObjectError::Tags { source, .. } => kind_of_object(source),
         ObjectError::NotFound { .. } => ("MissingError", Some(Errno::NOENT)),
         ObjectError::Changed { .. } | ObjectError::UploadGone { .. } => {
             ("ChangedError", Some(Errno::STALE))

@@ -76,7 +76,8 @@ impl ExitCode {
             | Error::Credentials { .. }
             | Error::NotFound { .. }
             | Error::Untrusted { .. }
-            | Error::Refused { .. } => Self::CannotOpen,
+            | Error::Refused { .. }
+            | Error::Tags { .. } => Self::CannotOpen,
             Error::Changed { .. } | Error::UploadGone { .. } => Self::Changed,
             Error::Edits(error) => Self::of(error),
             Error::Plan { .. } => Self::NoSpace,

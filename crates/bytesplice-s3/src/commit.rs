@@ -9,7 +9,8 @@ use crate::client::checksum;
 use crate::completion;
 use crate::plan::Fetch;
 use crate::{
-    Condition, Error, Head, Operation, Origin, Part, Plan, Result, Store, Upload, UploadedPart,
+    Attribute, Condition, Error, Head, Operation, Origin, Part, Plan, Result, Store, Upload,
+    UploadedPart,
 };
 
 /// Reads new bytes: fills the buffer from an offset of the new contents. Called by several threads.
@@ -28,6 +29,8 @@ pub struct CommitOptions<'a> {
     pub resume: Option<&'a str>,
     /// Whether an upload that fails is left to be resumed. Its parts are charged.
     pub keep_upload: bool,
+    /// Whether the new object gets no tags, whichever the old one has: for credentials that may not read them.
+    pub drop_tags: bool,
     /// Told the identifier of the upload once there is one: keep it to resume or abort it after a kill.
     pub on_upload: Option<&'a (dyn Fn(&str) + Sync)>,
     /// Told how many bytes of the new contents are in parts, by several threads, whenever a part is there.
@@ -44,6 +47,7 @@ impl Default for CommitOptions<'_> {
             memory: 256 << 20,
             resume: None,
             keep_upload: false,
+            drop_tags: false,
             on_upload: None,
             progress: None,
             cancel: None,
@@ -87,13 +91,14 @@ pub fn commit(
         cancel.begin();
     }
     let job = Job { store, old, plan, new, options };
+    let attributes = attributes(store, old, options)?;
     let condition = old.map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone()));
     if plan.is_single_put() {
         let body = job.body(0..plan.len())?;
         job.pass_commit_point()?;
-        return completion::put(store, &body, old, &condition);
+        return completion::put(store, &body, &attributes, &condition);
     }
-    let (upload, there) = begin(store, old, options.resume)?;
+    let (upload, there) = begin(store, &attributes, options.resume)?;
     if let Some(tell) = options.on_upload {
         tell(&upload.id);
     }
@@ -116,10 +121,44 @@ pub fn commit(
     }
 }
 
+/// The attributes of the new object: those of the old one, and its tags.
+///
+/// The tags are asked for once, also if the store does not tell that there are any: Amazon S3 tells their number only to
+/// those who may read them, and Apache Ozone to nobody.
+fn attributes(
+    store: &dyn Store,
+    old: Option<&Head>,
+    options: &CommitOptions<'_>,
+) -> Result<Vec<Attribute>> {
+    let Some(old) = old else { return Ok(Vec::new()) };
+    let mut attributes = old.attributes.clone();
+    if options.drop_tags {
+        return Ok(attributes);
+    }
+    let unreadable =
+        |source: Error| Error::Tags { object: store.name().clone(), source: Box::new(source) };
+    let tags = store.tags().map_err(|error| match error {
+        error @ (Error::Refused { .. } | Error::BadAnswer { .. }) => unreadable(error),
+        error => error,
+    })?;
+    if tags.is_empty() && old.tags.is_some_and(|count| count > 0) {
+        return Err(unreadable(Error::BadAnswer {
+            object: store.name().clone(),
+            operation: Operation::GetTags,
+            why: "it has none of the tags that HeadObject counts".to_owned(),
+        }));
+    }
+    if !tags.is_empty() {
+        let tags = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(tags).finish();
+        attributes.push(Attribute::new("x-amz-tagging", tags));
+    }
+    Ok(attributes)
+}
+
 /// The upload to put parts into, and the parts that it has.
 fn begin(
     store: &dyn Store,
-    old: Option<&Head>,
+    attributes: &[Attribute],
     resume: Option<&str>,
 ) -> Result<(Upload, Vec<UploadedPart>)> {
     if let Some(id) = resume {
@@ -130,7 +169,7 @@ fn begin(
         // Nothing that can be used again, nor a way to tell whether it wants checksums.
         store.abort(id)?;
     }
-    Ok((store.create_upload(old)?, Vec::new()))
+    Ok((store.create_upload(attributes)?, Vec::new()))
 }
 
 struct Job<'a> {

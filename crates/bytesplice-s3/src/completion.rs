@@ -13,7 +13,7 @@
 //! nothing, as it was too busy, nothing is in doubt, and the request is made again.
 
 use crate::composite::Composite;
-use crate::{Condition, Error, Head, Operation, Result, Store, Upload, UploadedPart};
+use crate::{Attribute, Condition, Error, Head, Operation, Result, Store, Upload, UploadedPart};
 
 /// Swaps the object, and gives its new ETag. Not before all parts are there.
 pub(crate) fn complete(
@@ -65,12 +65,12 @@ pub(crate) fn complete(
 pub(crate) fn put(
     store: &dyn Store,
     body: &[u8],
-    like: Option<&Head>,
+    attributes: &[Attribute],
     condition: &Condition,
 ) -> Result<String> {
     let mut swap = Swap::new(store, condition, "");
     loop {
-        let (failure, now) = match swap.attempt(|| store.put(body, like, condition))? {
+        let (failure, now) = match swap.attempt(|| store.put(body, attributes, condition))? {
             Attempt::Swapped(etag) => return Ok(etag),
             Attempt::Undone => continue,
             Attempt::Lost(failure, now) => (failure, now),

@@ -63,7 +63,7 @@ mod tests {
 
     fn head(len: u64, etag: &str, checksum: Option<&str>) -> Head {
         let checksum = checksum.map(str::to_owned);
-        Head { len, etag: etag.to_owned(), checksum, attributes: Vec::new(), tags: 0 }
+        Head { len, etag: etag.to_owned(), checksum, attributes: Vec::new(), tags: None }
     }
 
     /// By s3s-fs 0.14 and SeaweedFS 4.48, with the ETags of "a" and "b" by `md5sum`.

@@ -88,6 +88,16 @@ pub enum Error {
         /// The store's words; empty as well.
         message: String,
     },
+    /// The tags of the object cannot be read, and would be lost.
+    #[error(
+        "{object}: its tags cannot be read, and would be lost ({source}): get the permission s3:GetObjectTagging, or commit without the tags (drop_tags)"
+    )]
+    Tags {
+        /// The object.
+        object: ObjectName,
+        /// The answer to GetObjectTagging.
+        source: Box<Error>,
+    },
     /// The store could not be reached, or was too busy, as often as it was tried.
     #[error(
         "{object}: {operation} failed{}: {why}; the object is unchanged: try again later",
@@ -100,7 +110,7 @@ pub enum Error {
         operation: Operation,
         /// How often.
         attempts: u32,
-        /// Whether the store said each time that it did nothing.
+        /// Whether nothing was done for sure: each time the store said so, or could not even be connected to.
         undone: bool,
         /// The last failure.
         why: String,

@@ -68,4 +68,4 @@ pub use plan::{Cost, Origin, Part, Piece, Plan, PlanError, Requests, Segment};
 pub use profile::{Prices, Profile};
 pub use retry::Retry;
 pub use settings::Settings;
-pub use store::{Condition, Head, LeftoverUpload, Store, Upload, UploadedPart};
+pub use store::{Attribute, Condition, Head, LeftoverUpload, Store, Upload, UploadedPart};

@@ -160,7 +160,9 @@ impl ObjectFile {
         })?;
         // The new object has the attributes of the old one.
         let old = self.head.take();
-        let (attributes, tags) = old.map_or((Vec::new(), 0), |old| (old.attributes, old.tags));
+        let attributes = old.map_or(Vec::new(), |old| old.attributes);
+        // Asked for again by the next commit.
+        let tags = None;
         self.head = Some(Head { len: plan.len(), etag, checksum: None, attributes, tags });
         let original = original(&self.store, self.head.as_ref());
         self.contents.end_commit(Arc::new(original), kept);

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use bytesplice::Cancel;
 use bytesplice_s3::{
-    CommitOptions, Condition, Error, Head, LeftoverUpload, ObjectName, ObjectState, Operation,
-    Piece, Plan, Profile, Result, Retry, Store, Upload, UploadedPart, commit,
+    Attribute, CommitOptions, Condition, Error, Head, LeftoverUpload, ObjectName, ObjectState,
+    Operation, Piece, Plan, Profile, Result, Retry, Store, Upload, UploadedPart, commit,
 };
 
 /// An object, the parts of its one upload, and what it was asked.
@@ -96,7 +96,7 @@ impl Store for Memory {
             etag,
             checksum: state.checksum.clone(),
             attributes: Vec::new(),
-            tags: 0,
+            tags: None,
         })
     }
 
@@ -107,11 +107,15 @@ impl Store for Memory {
         Ok(state.bytes[range.start as usize..range.end as usize - lost].to_vec())
     }
 
-    fn put(&self, _: &[u8], _: Option<&Head>, _: &Condition) -> Result<String> {
+    fn tags(&self) -> Result<Vec<(String, String)>> {
+        Ok(Vec::new())
+    }
+
+    fn put(&self, _: &[u8], _: &[Attribute], _: &Condition) -> Result<String> {
         unreachable!("contents of these tests are longer than a part")
     }
 
-    fn create_upload(&self, _: Option<&Head>) -> Result<Upload> {
+    fn create_upload(&self, _: &[Attribute]) -> Result<Upload> {
         let mut state = self.state.lock().unwrap();
         state.upload = Some(BTreeMap::new());
         state.created += 1;

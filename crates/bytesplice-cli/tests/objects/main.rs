@@ -84,7 +84,7 @@ impl<'a> Place<'a> {
             Err(Error::NotFound { .. }) => Condition::Absent,
             Err(error) => panic!("{error}"),
         };
-        client.put(bytes, None, &condition).unwrap();
+        client.put(bytes, &[], &condition).unwrap();
     }
 
     fn get(&self, key: &str) -> Vec<u8> {
@@ -383,7 +383,7 @@ fn objects_are_told_as_the_schema_says(place: &Place<'_>) {
     run("find s3://bucket/it Zeile", 0);
     run("show s3://bucket/it 0..20", 0);
     assert_eq!(run("recover s3://bucket/it", 0)["recovery"], "clean");
-    let upload = place.client("it").create_upload(None).unwrap();
+    let upload = place.client("it").create_upload(&[]).unwrap();
     assert_eq!(run("recover s3://bucket/it", 0)["left"][0]["id"], upload.id);
     assert_eq!(run("status s3://bucket/it", 0)["uploads"][0]["id"], upload.id);
     assert_eq!(run("recover s3://bucket/it --older-than 0s", 0)["aborted"][0]["id"], upload.id);

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytesplice_s3::{
-    Client, CommitOptions, Condition, Error, Head, ObjectState, Piece, Plan, Profile, Result,
-    Store, Upload, commit,
+    Attribute, Client, CommitOptions, Condition, Error, Head, ObjectState, Piece, Plan, Profile,
+    Result, Store, Upload, commit,
 };
 use proxy::{Fault, Proxy};
 use servers::{Kind, Server};
@@ -75,14 +75,13 @@ fn make(client: &Client, bytes: &[u8]) -> Head {
         ("content-type", "text/x-test"),
         ("x-amz-meta-owner", "some  body \u{e4}"),
     ];
-    let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let like = Head { len: 0, etag: String::new(), checksum: None, attributes, tags: 0 };
+    let attributes = attributes.map(|(name, value)| Attribute::new(name, value));
     let condition = match client.head() {
         Ok(head) => Condition::Matches(head.etag),
         Err(Error::NotFound { .. }) => Condition::Absent,
         Err(error) => panic!("{error}"),
     };
-    client.put(bytes, Some(&like), &condition).unwrap();
+    client.put(bytes, &attributes, &condition).unwrap();
     client.head().unwrap()
 }
 
@@ -310,7 +309,7 @@ fn keys_of_all_kinds_are_edited(server: &Server) {
         edit(&client, &head, &pieces, &new, &CommitOptions::default()).unwrap();
         assert!(contents(&client) == expected(&old, &pieces, &new), "{key:?}");
         if server.kind == Kind::SeaweedFs {
-            let upload = client.create_upload(None).unwrap();
+            let upload = client.create_upload(&[]).unwrap();
             let left = client.list_uploads().unwrap();
             assert_eq!(left.len(), 1, "{key:?}");
             assert_eq!(left[0].id, upload.id, "{key:?}");
@@ -354,7 +353,7 @@ fn other_bytes_than_were_sent_are_refused(server: &Server) {
     let bytes = noise(1000, 1);
     let direct = server.client("flipped", server.port);
     for checksums in [true, false] {
-        let upload = direct.create_upload(None).unwrap();
+        let upload = direct.create_upload(&[]).unwrap();
         assert!(upload.checksums);
         let proxy = Proxy::start(server.port, |seen| {
             if seen.number < 2 { Fault::FlipRequest } else { Fault::None }

@@ -49,6 +49,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether it is answered with bytes of the object.
+    fn reads_contents(&self) -> bool {
+        let others = ["uploadId=", "uploads=", "tagging="];
+        self.method == "GET" && !others.iter().any(|query| self.target.contains(query))
+    }
+
     /// Whether it swaps the object: a put of all of it, or the completion of an upload.
     pub fn swaps(&self) -> bool {
         match self.method.as_str() {
@@ -210,7 +216,7 @@ impl Shared {
         }
         let mut answer = Vec::new();
         server.read_to_end(&mut answer)?;
-        if seen.method == "GET" && !seen.target.contains("uploadId=") {
+        if seen.reads_contents() {
             let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(0);
             self.down.fetch_add((answer.len() - head - 4) as u64, Ordering::SeqCst);
         }
