@@ -132,4 +132,8 @@ impl Store for InterruptibleStore {
     fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
         self.ask(Store::list_uploads)
     }
+
+    fn delete(&self) -> Result<()> {
+        self.client.delete()
+    }
 }

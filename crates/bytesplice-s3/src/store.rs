@@ -83,7 +83,7 @@ pub trait Store: Send + Sync {
     /// [`Error::UploadGone`](crate::Error::UploadGone) if it was completed or aborted.
     fn abort(&self, upload: &str) -> Result<()>;
 
-    /// The parts that an upload has, ascending.
+    /// The parts that an upload has, ascending, as the store lists them. A part that was sent twice may be listed twice.
     ///
     /// # Errors
     /// [`Error::UploadGone`](crate::Error::UploadGone) if it was completed or aborted.
@@ -94,6 +94,12 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Whatever the store refuses.
     fn list_uploads(&self) -> Result<Vec<LeftoverUpload>>;
+
+    /// Removes the object; done as well if there is none. Commits never ask for it: a [`probe`](crate::probe()) does.
+    ///
+    /// # Errors
+    /// Whatever the store refuses.
+    fn delete(&self) -> Result<()>;
 }
 
 /// What a store says of an object.
@@ -157,6 +163,8 @@ pub enum Condition {
     Matches(String),
     /// There is none.
     Absent,
+    /// Nothing: the write is carried out in any case.
+    Always,
 }
 
 /// An upload under way.
@@ -173,7 +181,7 @@ pub struct Upload {
 pub struct UploadedPart {
     /// From 1 on.
     pub number: u16,
-    /// With its quotes.
+    /// With its quotes; empty in a list that does not tell it (s3s-fs).
     pub etag: String,
     /// Number of bytes, where the store says so.
     pub len: Option<u64>,

@@ -306,7 +306,7 @@ fn tags_that_cannot_be_read_are_not_lost() {
         assert!(matches!(told, Error::Tags { .. }), "{told}");
         assert_eq!(told.object_state(), ObjectState::Unchanged);
         let text = told.to_string();
-        assert!(text.contains("s3:GetObjectTagging") && text.contains("drop_tags"), "{text}");
+        assert!(text.contains("s3:GetObjectTagging") && text.contains("drop the tags"), "{text}");
         assert_eq!(store.asked().len(), 2, "nothing was written");
     }
 }

@@ -188,6 +188,10 @@ impl Store for Memory {
         Ok(parts.iter().map(|(number, bytes)| listed(*number, bytes)).collect())
     }
 
+    fn delete(&self) -> Result<()> {
+        unreachable!("commits remove nothing")
+    }
+
     fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
         let upload = LeftoverUpload { id: "id".to_owned(), initiated: SystemTime::UNIX_EPOCH };
         Ok(self.state.lock().unwrap().upload.iter().map(|_| upload.clone()).collect())

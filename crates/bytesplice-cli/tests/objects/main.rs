@@ -58,6 +58,7 @@ impl<'a> Place<'a> {
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
+            .env("BYTESPLICE_STORE", "compatible")
             .stdin(Stdio::null());
         command
     }

@@ -205,8 +205,8 @@ impl Store for Client {
                 let number: u16 = number.ok_or_else(|| self.missing(&draft, "PartNumber"))?;
                 marker = marker.max(number);
                 let len = xml::text(part, "Size").and_then(|text| text.parse().ok());
-                // Without an ETag (s3s-fs) it is of no use.
-                parts.extend(self.part_in(&draft, part, number, len).ok());
+                let etag = xml::text(part, "ETag").unwrap_or("").to_owned();
+                parts.push(UploadedPart { number, etag, len, checksum: checksum_in(part) });
             }
             if xml::text(root, "IsTruncated") != Some("true") {
                 break;
@@ -216,9 +216,7 @@ impl Store for Client {
             }
         }
         parts.sort_by_key(|part| part.number);
-        // SeaweedFS lists a part twice that came twice, and does not say which one counts.
-        let single = parts.chunk_by(|one, other| one.number == other.number);
-        Ok(single.filter(|parts| parts.len() == 1).flatten().cloned().collect())
+        Ok(parts)
     }
 
     fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
@@ -259,6 +257,13 @@ impl Store for Client {
             marker = Some(next);
         }
     }
+
+    fn delete(&self) -> Result<()> {
+        match self.send(&Draft::new(Operation::Delete, Method::Delete)) {
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Client {
@@ -271,8 +276,7 @@ impl Client {
     ) -> Result<UploadedPart> {
         let etag = xml::text(node, "ETag").filter(|etag| !etag.is_empty());
         let etag = etag.ok_or_else(|| self.missing(draft, "ETag"))?.to_owned();
-        let checksum = xml::text(node, "ChecksumCRC32C").filter(|text| !text.is_empty());
-        Ok(UploadedPart { number, etag, len, checksum: checksum.map(str::to_owned) })
+        Ok(UploadedPart { number, etag, len, checksum: checksum_in(node) })
     }
 
     fn etag_of(&self, draft: &Draft<'_>, answer: &Answer) -> Result<String, Error> {
@@ -282,6 +286,10 @@ impl Client {
         // As in the headers with which it is compared.
         Ok(format!("\"{}\"", etag.trim_matches('"')))
     }
+}
+
+fn checksum_in(part: Node<'_, '_>) -> Option<String> {
+    xml::text(part, "ChecksumCRC32C").filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn part<'a>(operation: Operation, upload: &Upload, number: u16) -> Draft<'a> {
@@ -309,5 +317,6 @@ fn with_condition<'a>(draft: Draft<'a>, condition: &Condition) -> Draft<'a> {
     match condition {
         Condition::Matches(etag) => draft.header("if-match", etag),
         Condition::Absent => draft.header("if-none-match", "*"),
+        Condition::Always => draft,
     }
 }

@@ -4,6 +4,7 @@ mod encrypted;
 mod faults;
 mod jobs;
 mod kills;
+mod lenient;
 mod object_file;
 mod proxy;
 mod servers;
@@ -370,7 +371,7 @@ fn other_bytes_than_were_sent_are_refused(server: &Server) {
 
 type Scenario = fn(&Server);
 
-const SCENARIOS: [(&str, Scenario); 14] = [
+const SCENARIOS: [(&str, Scenario); 21] = [
     ("edits", edits_give_the_bytes_and_keep_the_attributes),
     ("keys", keys_of_all_kinds_are_edited),
     ("lengths", lengths_at_the_limits_are_edited),
@@ -378,6 +379,13 @@ const SCENARIOS: [(&str, Scenario); 14] = [
     ("writer in between", a_writer_in_between_wins),
     ("faults", faults::objects_are_old_or_new_after_faults),
     ("others' objects", others_are_not_taken_for_ours),
+    ("ignored conditions", lenient::ignored_conditions_make_no_mixture),
+    ("unknown stores", lenient::unknown_stores_are_refused),
+    ("ignored ranges", lenient::ignored_ranges_are_noticed),
+    ("parts not listed", lenient::parts_that_cannot_be_listed_are_not_swapped),
+    ("tags and metadata", lenient::tags_and_metadata_are_kept),
+    ("probes", lenient::probes_find_out),
+    ("unconditional writers", lenient::unconditional_writers_make_no_mixture),
     ("flipped bits", other_bytes_than_were_sent_are_refused),
     ("failures", failures_change_nothing_and_leave_nothing),
     ("kills", kills::objects_are_old_or_new_after_kills),
