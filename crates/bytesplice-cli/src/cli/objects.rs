@@ -12,8 +12,7 @@ pub struct StoreOptions {
     /// Address of the store; without it AWS_ENDPOINT_URL or the AWS profile says it, else it is Amazon S3
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url, help_heading = OBJECTS)]
     pub endpoint: Option<String>,
-    /// What the store allows; without it BYTESPLICE_STORE says it, else its address. Of most addresses nobody knows whether
-    /// the store honours If-Match: see --probe-store
+    /// What the store allows; without it BYTESPLICE_STORE says it, else its address
     #[arg(long, value_enum, value_name = "KIND", help_heading = OBJECTS)]
     pub store: Option<StoreArgument>,
 }
@@ -38,8 +37,8 @@ pub struct UploadOptions {
     /// Go on with the upload that the same edit left: what the store has of it is not sent again
     #[arg(long, value_name = "UPLOAD", help_heading = OBJECTS)]
     pub resume: Option<String>,
-    /// Find out first whether the store honours If-Match, by writing to an object of its own beside FILE,
-    /// .bytesplice-probe-*, which is removed again. Not with --dry-run
+    /// Find out first whether the store honours If-Match, where neither --store nor its address tells, by writing to an
+    /// object of its own beside FILE, .bytesplice-probe-*, which is removed again. Not with --dry-run
     #[arg(long, help_heading = OBJECTS)]
     pub probe_store: bool,
     /// Commit also where the store does not honour If-Match, or nobody knows: what others write to the object at that moment
