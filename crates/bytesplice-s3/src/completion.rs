@@ -15,7 +15,7 @@
 //! Stores other than Amazon S3 may ignore the condition. So the object is looked at right before each attempt as well
 //! ([`Rules::looks_first`]): it has its old ETag then, and had it while the parts were copied, so that they are of one version.
 
-use crate::composite::Composite;
+use crate::composite::{Composite, bare};
 use crate::{Attribute, Condition, Error, Head, Operation, Result, Store, Upload, UploadedPart};
 
 /// How the object is swapped.
@@ -197,7 +197,8 @@ impl<'a> Swap<'a> {
     /// Whether the condition for the swap still holds.
     fn is_old(&self, now: Option<&Head>) -> bool {
         match (&self.rules.condition, now) {
-            (Condition::Matches(old), Some(head)) => *old == head.etag,
+            // Some stores leave the quotes out of the header.
+            (Condition::Matches(old), Some(head)) => bare(old) == bare(&head.etag),
             (Condition::Absent, None) => true,
             _ => false,
         }

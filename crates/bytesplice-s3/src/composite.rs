@@ -48,7 +48,8 @@ fn md5_in(etag: &str) -> Option<Vec<u8>> {
     md5.map(|md5| md5.to_be_bytes().to_vec())
 }
 
-fn bare(etag: &str) -> &str {
+/// An ETag without its quotes.
+pub(crate) fn bare(etag: &str) -> &str {
     etag.trim_matches('"')
 }
 

@@ -37,8 +37,8 @@ pub struct UploadOptions {
     /// Go on with the upload that the same edit left: what the store has of it is not sent again
     #[arg(long, value_name = "UPLOAD", help_heading = OBJECTS)]
     pub resume: Option<String>,
-    /// Find out first whether the store honours If-Match, where neither --store nor its address tells, by writing to an
-    /// object of its own beside FILE, .bytesplice-probe-*, which is removed again. Not with --dry-run
+    /// Find out first whether the store honours If-Match, whatever is known of it, by writing to an object of its own in the
+    /// folder of FILE, .bytesplice-probe-*, which is removed again. Not with --dry-run
     #[arg(long, help_heading = OBJECTS)]
     pub probe_store: bool,
     /// Commit also where the store does not honour If-Match, or nobody knows: what others write to the object at that moment
