@@ -54,7 +54,8 @@ pub(crate) struct StoreOptions {
     writes: WriteOptions,
 }
 
-/// What is done where a store may not honour conditions, or does not let tags be read: arguments of the same names.
+/// What is done where a store may not honour conditions, or does not let tags be read: arguments of
+/// the same names.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct WriteOptions {
     pub(crate) probe_store: bool,

@@ -12,8 +12,9 @@ use crate::place::{Place, StoreOptions, address, client};
 
 /// Look at a file or an object without changing it: a dictionary with the names that `bytesplice status --json` uses.
 ///
-/// Of an object: its length, its ETag, its attributes, the number of its tags, and the uploads that are to change it. Tags and
-/// uploads are None where they may not be read. endpoint is that of open.
+/// Of an object: its length, its ETag, its attributes, the number of its tags, and the uploads that
+/// are to change it. Tags and uploads are None where they may not be read. endpoint is that of
+/// open.
 #[pyfunction]
 #[pyo3(signature = (path, /, *, endpoint=None))]
 pub(crate) fn status(

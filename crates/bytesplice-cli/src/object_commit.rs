@@ -13,7 +13,8 @@ use crate::opened::ObjectPlace;
 use crate::output::{notice, shown};
 use crate::progress::WorkProgress;
 
-/// Makes sure that the store may be committed to, before anything else is done. Probes the store if that is asked for.
+/// Makes sure that the store may be committed to, before anything else is done. Probes the store if
+/// that is asked for.
 ///
 /// # Errors
 /// The store does not honour conditions, or that is not known, or it refused the probe.

@@ -29,11 +29,13 @@ pub struct CommitOptions<'a> {
     pub resume: Option<&'a str>,
     /// Whether an upload that fails is left to be resumed. Its parts are charged.
     pub keep_upload: bool,
-    /// Whether to commit also to a store that does not honour conditions, or of which nobody knows: for objects that nobody
-    /// else writes. What others write between the last look at the object and the swap is then lost, without an error. The
-    /// condition is sent as well, in case the store honours it, unless the store refuses that.
+    /// Whether to commit also to a store that does not honour conditions, or of which nobody knows:
+    /// for objects that nobody else writes. What others write between the last look at the object
+    /// and the swap is then lost, without an error. The condition is sent as well, in case the
+    /// store honours it, unless the store refuses that.
     pub unconditional: bool,
-    /// Whether the new object gets no tags, whichever the old one has: for credentials that may not read them.
+    /// Whether the new object gets no tags, whichever the old one has: for credentials that may not
+    /// read them.
     pub drop_tags: bool,
     /// Told the identifier of the upload once there is one: keep it to resume or abort it after a kill.
     pub on_upload: Option<&'a (dyn Fn(&str) + Sync)>,
@@ -67,11 +69,12 @@ impl Default for CommitOptions<'_> {
 /// old ETag. After a failure the upload is aborted; after a kill its parts stay, and [`recover`](crate::recover) aborts them.
 ///
 /// # Errors
-/// [`Error::NoConditions`] unless the store honours conditions, by the profile of the plan, or the commit is
-/// [unconditional](CommitOptions::unconditional); [`Error::Tags`] if the tags cannot be read; [`Error::WrongPart`] if the
-/// store copied something else than a range; [`Error::Changed`] if somebody else wrote the object since; [`Error::Unknown`] if the answer to the last request was
-/// lost and looking at the object did not tell; [`Error::LeftOver`] if the upload could not be aborted. Otherwise the object is
-/// unchanged, and nothing is left.
+/// [`Error::NoConditions`] unless the store honours conditions, by the profile of the plan, or the
+/// commit is [unconditional](CommitOptions::unconditional); [`Error::Tags`] if the tags cannot be
+/// read; [`Error::WrongPart`] if the store copied something else than a range; [`Error::Changed`]
+/// if somebody else wrote the object since; [`Error::Unknown`] if the answer to the last request
+/// was lost and looking at the object did not tell; [`Error::LeftOver`] if the upload could not be
+/// aborted. Otherwise the object is unchanged, and nothing is left.
 ///
 /// ```no_run
 /// use bytesplice_s3::{Client, CommitOptions, Piece, Plan, Profile, Settings, Store, commit};
@@ -104,7 +107,7 @@ pub fn commit(
     let attributes = attributes(store, old, options)?;
     let rules = Rules {
         condition: old.map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone())),
-        looks_first: plan.checks(),
+        looks_first: plan.checks_before_swap(),
         unconditional: options.unconditional,
     };
     if plan.is_single_put() {
@@ -117,7 +120,7 @@ pub fn commit(
         tell(&upload.id);
     }
     let result = job.parts(&upload, &there).and_then(|parts| {
-        if plan.checks() && plan.has_copies() {
+        if plan.checks_before_swap() && plan.has_copies() {
             job.check_lengths(&upload)?;
         }
         job.pass_commit_point()?;
@@ -140,8 +143,8 @@ pub fn commit(
 
 /// The attributes of the new object: those of the old one, and its tags.
 ///
-/// The tags are asked for once, also if the store does not tell that there are any: Amazon S3 tells their number only to
-/// those who may read them, and Apache Ozone to nobody.
+/// The tags are asked for once, also if the store does not tell that there are any: Amazon S3 tells
+/// their number only to those who may read them, and Apache Ozone to nobody.
 fn attributes(
     store: &dyn Store,
     old: Option<&Head>,
@@ -271,8 +274,8 @@ impl Job<'_> {
         self.store.upload_part(upload, number, &body)
     }
 
-    /// Fails unless the store lists every part with the length that was asked for: some stores copy the whole object
-    /// where a range was asked for.
+    /// Fails unless the store lists every part with the length that was asked for: some stores copy
+    /// the whole object where a range was asked for.
     fn check_lengths(&self, upload: &Upload) -> Result<()> {
         self.check_cancelled()?;
         let listed = self.store.list_parts(&upload.id)?;

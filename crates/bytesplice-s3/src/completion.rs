@@ -12,8 +12,9 @@
 //! would be made twice. A single put has no upload: the object is read again and compared. Where the store said that it did
 //! nothing, as it was too busy, nothing is in doubt, and the request is made again.
 //!
-//! Stores other than Amazon S3 may ignore the condition. So the object is looked at right before each attempt as well
-//! ([`Rules::looks_first`]): it has its old ETag then, and had it while the parts were copied, so that they are of one version.
+//! Stores other than Amazon S3 may ignore the condition. So the object is looked at right before
+//! each attempt as well ([`Rules::looks_first`]): it has its old ETag then, and had it while the
+//! parts were copied, so that they are of one version.
 
 use crate::composite::{Composite, bare};
 use crate::{Attribute, Condition, Error, Head, Operation, Result, Store, Upload, UploadedPart};
@@ -22,7 +23,8 @@ use crate::{Attribute, Condition, Error, Head, Operation, Result, Store, Upload,
 pub(crate) struct Rules {
     /// What must hold for the swap.
     pub condition: Condition,
-    /// Whether the object is looked at right before the swap, as the store may ignore the condition.
+    /// Whether the object is looked at right before the swap, as the store may ignore the
+    /// condition.
     pub looks_first: bool,
     /// Whether the swap goes without a condition at a store that has none.
     pub unconditional: bool,
@@ -157,7 +159,8 @@ impl<'a> Swap<'a> {
         }
     }
 
-    /// Looks whether the object is still the old one. If it is not, an attempt in doubt may have made it what it is.
+    /// Looks whether the object is still the old one. If it is not, an attempt in doubt may have
+    /// made it what it is.
     fn look_first(&self) -> Result<Option<Attempt>> {
         let changed =
             || Error::Changed { object: self.store.name().clone(), operation: Operation::Head };

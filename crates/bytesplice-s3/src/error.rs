@@ -104,7 +104,8 @@ pub enum Error {
         /// The answer to GetObjectTagging.
         source: Box<Error>,
     },
-    /// The store may carry out a write whose condition does not hold, so that a commit could lose what others write.
+    /// The store may carry out a write whose condition does not hold, so that a commit could lose
+    /// what others write.
     #[error(
         "{object}: {}: a commit could lose what others write to the object at the same time; nothing was changed: {}",
         no_conditions(*conditions), without_conditions(*conditions)
@@ -112,10 +113,12 @@ pub enum Error {
     NoConditions {
         /// The object.
         object: ObjectName,
-        /// What is known of the store: [`Unsupported`](Conditions::Unsupported) or [`Unknown`](Conditions::Unknown).
+        /// What is known of the store: [`Unsupported`](Conditions::Unsupported) or
+        /// [`Unknown`](Conditions::Unknown).
         conditions: Conditions,
     },
-    /// A part of the upload has another length than was asked for: the store did not copy the range.
+    /// A part of the upload has another length than was asked for: the store did not copy the
+    /// range.
     #[error(
         "{object}: part {number} has {} in the place of {expected}: the store does not copy ranges (x-amz-copy-source-range); the object is unchanged, and cannot be spliced there",
         found.map_or_else(|| "a length that the store does not tell".to_owned(), |len| format!("{len} bytes"))
@@ -142,7 +145,8 @@ pub enum Error {
         operation: Operation,
         /// How often.
         attempts: u32,
-        /// Whether nothing was done for sure: each time the store said so, or could not even be connected to.
+        /// Whether nothing was done for sure: each time the store said so, or could not even be
+        /// connected to.
         undone: bool,
         /// The last failure.
         why: String,

@@ -42,8 +42,8 @@ bytesplice::owns_contents!(ObjectFile);
 pub struct ObjectOptions {
     /// Begin with empty contents where there is no object, to be made by the commit.
     pub create: bool,
-    /// What the store allows; none: told by the [settings](Settings::profile), and [`Profile::UNKNOWN`] for a store that was
-    /// made without settings.
+    /// What the store allows; none: told by the [settings](Settings::profile), and
+    /// [`Profile::UNKNOWN`] for a store that was made without settings.
     pub profile: Option<Profile>,
     /// How many bytes a commit may fetch so that what it removes can be brought back by an undo after it: none, unless
     /// this is set.
@@ -117,7 +117,8 @@ impl ObjectFile {
         self.profile.conditions
     }
 
-    /// Sets what the store does with a write whose condition does not hold, such as a [`probe`](crate::probe()) found out.
+    /// Sets what the store does with a write whose condition does not hold, such as a
+    /// [`probe`](crate::probe()) found out.
     pub fn set_conditions(&mut self, conditions: Conditions) {
         self.profile.conditions = conditions;
     }

@@ -2,8 +2,8 @@
 
 use crate::{Condition, Conditions, Error, ObjectName, Result, Store};
 
-/// The key for a [`probe`] of the store of `object`: in the same bucket and folder, `.bytesplice-probe-` with 16 random
-/// digits.
+/// The key for a [`probe`] of the store of `object`: in the same bucket and folder,
+/// `.bytesplice-probe-` with 16 random digits.
 ///
 /// # Errors
 /// [`Error::Name`], for a name that is too long.
@@ -21,11 +21,13 @@ pub fn probe_name(object: &ObjectName) -> Result<ObjectName> {
     ObjectName::new(object.bucket(), format!("{folder}.bytesplice-probe-{random:016x}"))
 }
 
-/// Finds out whether a store honours conditions: `If-None-Match: *` and `If-Match` of PutObject, and `If-Match` of
-/// CompleteMultipartUpload. `store` is that of a key of our own ([`probe_name`]), which is made (unless there is such an
-/// object), written to and removed. Ten requests of a few bytes.
+/// Finds out whether a store honours conditions: `If-None-Match: *` and `If-Match` of PutObject,
+/// and `If-Match` of CompleteMultipartUpload. `store` is that of a key of our own ([`probe_name`]),
+/// which is made (unless there is such an object), written to and removed. Ten requests of a few
+/// bytes.
 ///
-/// Two writes at the same instant are not tried: whether the store looks and writes in one step is not found out.
+/// Two writes at the same instant are not tried: whether the store looks and writes in one step is
+/// not found out.
 ///
 /// [`Conditions::Unknown`] if the credentials do not allow to write there.
 ///
@@ -74,7 +76,8 @@ fn try_conditions(store: &dyn Store, first: &str) -> Result<Conditions> {
     }
     let second = match store.put(b"second", &[], &Condition::Matches(first.to_owned())) {
         Ok(etag) => etag,
-        // A condition that holds is refused as well: whatever this store looks at, it is not the ETag.
+        // A condition that holds is refused as well: whatever this store looks at, it is not the
+        // ETag.
         Err(Error::Changed { .. }) => return Ok(Conditions::Unsupported),
         Err(error) => return told_by(error),
     };

@@ -24,21 +24,23 @@ pub struct Profile {
     pub largest_object: u64,
     /// Whether all parts but the last must be of one length.
     pub equal_parts: bool,
-    /// What the store does with a write whose condition does not hold. A commit needs a store that refuses it, unless
-    /// the caller asks for an [unconditional](crate::CommitOptions::unconditional) one.
+    /// What the store does with a write whose condition does not hold. A commit needs a store that
+    /// refuses it, unless the caller asks for an
+    /// [unconditional](crate::CommitOptions::unconditional) one.
     pub conditions: Conditions,
-    /// Whether a commit checks what the store made of its requests: right before the swap it looks at the object's
-    /// ETag once more, and if parts were copied, at the length of every part. One HeadObject, and one ListParts for
-    /// 1,000 parts.
-    pub checks: bool,
+    /// Whether a commit checks what the store made of its requests: right before the swap it looks
+    /// at the object's ETag once more, and if parts were copied, at the length of every part. One
+    /// HeadObject, and one ListParts for 1,000 parts.
+    pub checks_before_swap: bool,
     /// What is asked for requests and traffic.
     pub prices: Prices,
 }
 
-/// What a store does with a write under a condition (`If-Match`, `If-None-Match`) that does not hold.
+/// What a store does with a write under a condition (`If-Match`, `If-None-Match`) that does not
+/// hold.
 ///
-/// A commit writes under the condition that the object has the ETag of the version that was opened. A store that carries
-/// the write out anyway loses what others wrote in between.
+/// A commit writes under the condition that the object has the ETag of the version that was opened.
+/// A store that carries the write out anyway loses what others wrote in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Conditions {
     /// It refuses the write, whether by PutObject or by CompleteMultipartUpload.
@@ -62,13 +64,14 @@ impl Conditions {
     }
 }
 
-/// Domains of stores, and their profiles. Those that say in their documentation, for PutObject and for
-/// CompleteMultipartUpload, what they do with `If-Match`.
+/// Domains of stores, and their profiles. Those that say in their documentation, for PutObject and
+/// for CompleteMultipartUpload, what they do with `If-Match`.
 const STORES: [(&[&str], Profile); 6] = [
-    // Amazon S3 User Guide, "How to prevent object overwrites with conditional writes" (November 2024).
+    // Amazon S3 User Guide, "How to prevent object overwrites with conditional writes" (November
+    // 2024).
     (&["amazonaws.com"], Profile::AWS),
     // The same in China, for other prices.
-    (&["amazonaws.com.cn"], Profile { checks: false, ..Profile::COMPATIBLE }),
+    (&["amazonaws.com.cn"], Profile { checks_before_swap: false, ..Profile::COMPATIBLE }),
     // Cloudflare R2 docs, "Conditional operations".
     (&["r2.cloudflarestorage.com"], Profile::EQUAL_PARTS),
     // OVHcloud guides, "Object Storage - Conditional writes" (June 2026).
@@ -106,24 +109,26 @@ impl Profile {
         largest_object: 10_000 * (5 << 30),
         equal_parts: false,
         conditions: Conditions::Honoured,
-        checks: false,
+        checks_before_swap: false,
         prices: Prices { thousand_writes: 0.005, thousand_reads: 0.0004, gigabyte_out: 0.09 },
     };
 
-    /// Other stores with the rules of Amazon S3, conditional writes among them, but with objects of 5 TiB at most. What
-    /// they make of requests is checked. Nothing is known of prices.
+    /// Other stores with the rules of Amazon S3, conditional writes among them, but with objects of
+    /// 5 TiB at most. What they make of requests is checked. Nothing is known of prices.
     pub const COMPATIBLE: Self = Self {
         largest_object: 5 << 40,
-        checks: true,
+        checks_before_swap: true,
         prices: Prices { thousand_writes: 0.0, thousand_reads: 0.0, gigabyte_out: 0.0 },
         ..Self::AWS
     };
 
-    /// Stores of which nobody knows whether they honour conditions: otherwise as [`COMPATIBLE`](Self::COMPATIBLE).
+    /// Stores of which nobody knows whether they honour conditions: otherwise as
+    /// [`COMPATIBLE`](Self::COMPATIBLE).
     pub const UNKNOWN: Self = Self { conditions: Conditions::Unknown, ..Self::COMPATIBLE };
 
-    /// Stores that want all parts but the last of one length, such as Cloudflare R2 (whose prices these are: traffic is
-    /// free). They honour conditions. An edit then costs about one such part, and from 48.8 GiB on more, as parts must grow with the object.
+    /// Stores that want all parts but the last of one length, such as Cloudflare R2 (whose prices
+    /// these are: traffic is free). They honour conditions. An edit then costs about one such part,
+    /// and from 48.8 GiB on more, as parts must grow with the object.
     pub const EQUAL_PARTS: Self = Self {
         equal_parts: true,
         prices: Prices { thousand_writes: 0.0045, thousand_reads: 0.00036, gigabyte_out: 0.0 },
@@ -149,8 +154,9 @@ impl Profile {
         }
     }
 
-    /// The profile for a store at this address, or for Amazon's own without one, by a table of the stores whose
-    /// documentation tells what they do with conditions. [`UNKNOWN`](Self::UNKNOWN) for all others.
+    /// The profile for a store at this address, or for Amazon's own without one, by a table of the
+    /// stores whose documentation tells what they do with conditions. [`UNKNOWN`](Self::UNKNOWN)
+    /// for all others.
     ///
     /// ```
     /// use bytesplice_s3::Profile;

@@ -55,15 +55,17 @@ impl Settings {
         self.store.clone().unwrap_or_else(|| Profile::of(self.endpoint.as_deref()))
     }
 
-    /// What the environment says, as for the AWS command line: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL` (unless an
-    /// `endpoint` is given), `AWS_REGION`, `AWS_DEFAULT_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`,
-    /// `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE`, and the profile `AWS_PROFILE` of the files `AWS_SHARED_CREDENTIALS_FILE` and
-    /// `AWS_CONFIG_FILE` (`~/.aws/credentials` and `~/.aws/config`), of which `addressing_style` is taken as well. `BYTESPLICE_STORE` has the [name](Profile::named) of what the store
-    /// allows.
+    /// What the environment says, as for the AWS command line: `AWS_ENDPOINT_URL_S3`,
+    /// `AWS_ENDPOINT_URL` (unless an `endpoint` is given), `AWS_REGION`, `AWS_DEFAULT_REGION`,
+    /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_CA_BUNDLE`, and the
+    /// profile `AWS_PROFILE` of the files `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE`
+    /// (`~/.aws/credentials` and `~/.aws/config`), of which `addressing_style` is taken as well.
+    /// `BYTESPLICE_STORE` has the [name](Profile::named) of what the store allows.
     ///
     /// # Errors
-    /// [`Error::Credentials`](crate::Error::Credentials) says what to do: only keys are taken, and no roles, SSO,
-    /// programs, or metadata of machines are asked for. [`Error::StoreKind`](crate::Error::StoreKind).
+    /// [`Error::Credentials`](crate::Error::Credentials) says what to do: only keys are taken, and
+    /// no roles, SSO, programs, or metadata of machines are asked for.
+    /// [`Error::StoreKind`](crate::Error::StoreKind).
     pub fn from_environment(endpoint: Option<&str>) -> Result<Self> {
         Self::from_variables(endpoint, &|name| std::env::var(name).ok())
     }

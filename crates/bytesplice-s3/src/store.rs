@@ -34,7 +34,8 @@ pub trait Store: Send + Sync {
     /// [`Error::Refused`](crate::Error::Refused) if the credentials may not read them.
     fn tags(&self) -> Result<Vec<(String, String)>>;
 
-    /// Makes `body` the whole object, with these attributes, and gives its ETag. Sends that one request, at most once.
+    /// Makes `body` the whole object, with these attributes, and gives its ETag. Sends that one
+    /// request, at most once.
     ///
     /// # Errors
     /// [`Error::Changed`](crate::Error::Changed) if the condition does not hold.
@@ -83,7 +84,8 @@ pub trait Store: Send + Sync {
     /// [`Error::UploadGone`](crate::Error::UploadGone) if it was completed or aborted.
     fn abort(&self, upload: &str) -> Result<()>;
 
-    /// The parts that an upload has, ascending, as the store lists them. A part that was sent twice may be listed twice.
+    /// The parts that an upload has, ascending, as the store lists them. A part that was sent twice
+    /// may be listed twice.
     ///
     /// # Errors
     /// [`Error::UploadGone`](crate::Error::UploadGone) if it was completed or aborted.
@@ -95,7 +97,8 @@ pub trait Store: Send + Sync {
     /// Whatever the store refuses.
     fn list_uploads(&self) -> Result<Vec<LeftoverUpload>>;
 
-    /// Removes the object; done as well if there is none. Commits never ask for it: a [`probe`](crate::probe()) does.
+    /// Removes the object; done as well if there is none. Commits never ask for it: a
+    /// [`probe`](crate::probe()) does.
     ///
     /// # Errors
     /// Whatever the store refuses.
@@ -114,8 +117,9 @@ pub struct Head {
     /// Headers that make a new object like this one: user metadata, content type, cache control, storage class,
     /// encryption.
     pub attributes: Vec<Attribute>,
-    /// Number of tags. `None` if the store does not tell it: the object has no tags, the credentials may not read them
-    /// (Amazon S3), or the store never tells (Apache Ozone). [`Store::tags`] asks.
+    /// Number of tags. `None` if the store does not tell it: the object has no tags, the
+    /// credentials may not read them (Amazon S3), or the store never tells (Apache Ozone).
+    /// [`Store::tags`] asks.
     pub tags: Option<u64>,
 }
 

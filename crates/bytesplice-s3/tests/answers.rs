@@ -311,7 +311,8 @@ fn tags_that_cannot_be_read_are_not_lost() {
     }
 }
 
-/// Only a write whose answer was lost leaves it open what the object holds: not a question before it.
+/// Only a write whose answer was lost leaves it open what the object holds: not a question before
+/// it.
 #[test]
 fn what_fails_before_a_put_leaves_nothing_open() {
     let failed = answer("500 Internal Server Error", "", &error("InternalError"));

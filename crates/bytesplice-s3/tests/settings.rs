@@ -98,11 +98,12 @@ fn what_is_not_supported_says_what_to_do() {
     }
 }
 
-/// Stores that say what they do with conditions are known by their address, and by nothing that only looks like it.
+/// Stores that say what they do with conditions are known by their address, and by nothing that
+/// only looks like it.
 #[test]
 fn stores_are_known_by_their_address() {
     let unsupported = Profile { conditions: Conditions::Unsupported, ..Profile::COMPATIBLE };
-    let china = Profile { checks: false, ..Profile::COMPATIBLE };
+    let china = Profile { checks_before_swap: false, ..Profile::COMPATIBLE };
     for (endpoint, profile) in [
         ("https://s3.eu-central-1.amazonaws.com", Profile::AWS),
         ("https://S3.EU-Central-1.AmazonAWS.com:443/", Profile::AWS),
@@ -122,7 +123,8 @@ fn stores_are_known_by_their_address() {
     assert_eq!(Profile::of(None), Profile::AWS);
 }
 
-/// What a store is like is said by a variable, also against its address; a misspelt kind is an error.
+/// What a store is like is said by a variable, also against its address; a misspelt kind is an
+/// error.
 #[test]
 fn stores_are_told_by_a_variable() {
     let folder = tempfile::tempdir().unwrap();

@@ -64,11 +64,12 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// AWS_ENDPOINT_URL, or Amazon S3; store says what it allows, without it told by its address: "aws", "compatible" or
 /// "equal-parts". A commit fetches up to fetched_history bytes that it removes, so that undo can bring them back after it.
 ///
-/// A commit needs a store that honours If-Match, or it could lose what others write at the same time: StoreError where that
-/// is not known. store="compatible", or BYTESPLICE_STORE=compatible in the environment, says that it does; probe_store finds
-/// out, unless read_only, by writing to an object of its own beside it, which is removed again; unconditional commits in any
-/// case, for objects that nobody else writes. drop_tags does not carry over the object's tags, for credentials that may not
-/// read them.
+/// A commit needs a store that honours If-Match, or it could lose what others write at the same
+/// time: StoreError where that is not known. store="compatible", or BYTESPLICE_STORE=compatible in
+/// the environment, says that it does; probe_store finds out, unless read_only, by writing to an
+/// object of its own beside it, which is removed again; unconditional commits in any case, for
+/// objects that nobody else writes. drop_tags does not carry over the object's tags, for
+/// credentials that may not read them.
 #[pyfunction]
 #[pyo3(signature = (path, *, read_only=false, create=false, lock="try", memory_limit=None, history_limit=None, temporary_directory=None, endpoint=None, store=None, fetched_history=None, probe_store=false, unconditional=false, drop_tags=false))]
 #[expect(clippy::too_many_arguments, reason = "the options are keywords")]

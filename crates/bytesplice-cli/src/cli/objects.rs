@@ -22,7 +22,8 @@ pub struct StoreOptions {
 pub enum StoreArgument {
     /// Amazon S3, with its prices
     Aws,
-    /// The rules of Amazon S3, If-Match among them, without prices; what the store makes of requests is checked
+    /// The rules of Amazon S3, If-Match among them, without prices; what the store makes of
+    /// requests is checked
     Compatible,
     /// The same, and all parts but the last of one length, as Cloudflare R2 wants them
     EqualParts,
@@ -37,12 +38,13 @@ pub struct UploadOptions {
     /// Go on with the upload that the same edit left: what the store has of it is not sent again
     #[arg(long, value_name = "UPLOAD", help_heading = OBJECTS)]
     pub resume: Option<String>,
-    /// Find out first whether the store honours If-Match, whatever is known of it, by writing to an object of its own in the
-    /// folder of FILE, .bytesplice-probe-*, which is removed again. Not with --dry-run
+    /// Find out first whether the store honours If-Match, whatever is known of it, by writing to an
+    /// object of its own in the folder of FILE, .bytesplice-probe-*, which is removed again. Not
+    /// with --dry-run
     #[arg(long, help_heading = OBJECTS)]
     pub probe_store: bool,
-    /// Commit also where the store does not honour If-Match, or nobody knows: what others write to the object at that moment
-    /// is lost. For objects that nobody else writes
+    /// Commit also where the store does not honour If-Match, or nobody knows: what others write to
+    /// the object at that moment is lost. For objects that nobody else writes
     #[arg(long, help_heading = OBJECTS)]
     pub unconditional: bool,
     /// Do not carry over the tags of the object, for credentials that may not read them

@@ -14,7 +14,8 @@ fn told(mut program: Command) -> (Option<i32>, String) {
     (output.status.code(), told)
 }
 
-/// What a user meets at the first try with a store that nobody has told about, and what each of the ways on does.
+/// What a user meets at the first try with a store that nobody has told about, and what each of the
+/// ways on does.
 pub fn stores_that_nobody_knows_are_refused_with_the_ways_on(place: &Place<'_>) {
     let old = text(LONG);
     place.put("it", &old);

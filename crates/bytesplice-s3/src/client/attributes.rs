@@ -17,7 +17,8 @@ const KEPT: [&str; 11] = [
     "x-amz-website-redirect-location",
 ];
 
-/// The headers that make a new object like the one that `headers` describe. The values stay as they are, byte by byte.
+/// The headers that make a new object like the one that `headers` describe. The values stay as they
+/// are, byte by byte.
 pub(super) fn attributes(headers: &HeaderMap) -> Vec<Attribute> {
     let mut kept: Vec<Attribute> = Vec::new();
     for (name, value) in headers {
@@ -30,7 +31,8 @@ pub(super) fn attributes(headers: &HeaderMap) -> Vec<Attribute> {
         if let ("content-encoding", Ok(encodings)) = (name, value.to_str()) {
             attribute = Attribute::new(name, of_object(encodings));
         }
-        // Some stores send a header without a value for what an object does not have. Metadata may be empty.
+        // Some stores send a header without a value for what an object does not have. Metadata may
+        // be empty.
         if is_metadata || !attribute.value.is_empty() {
             kept.push(attribute);
         }

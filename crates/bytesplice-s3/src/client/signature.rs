@@ -1,4 +1,5 @@
-//! Signatures of requests with headers that are no UTF-8, such as user metadata in ISO 8859-1: rusty-s3 takes text only.
+//! Signatures of requests with headers that are no UTF-8, such as user metadata in ISO 8859-1:
+//! rusty-s3 takes text only.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
@@ -12,11 +13,12 @@ use super::Client;
 const SIGNATURE: &str = "&X-Amz-Signature=";
 
 impl Client {
-    /// `url`, as rusty-s3 signed it at the time `now` with other bytes in the place of these, with the signature of `headers`,
-    /// which are sorted by name.
+    /// `url`, as rusty-s3 signed it at the time `now` with other bytes in the place of these, with
+    /// the signature of `headers`, which are sorted by name.
     ///
-    /// "Signature Calculations for the Authorization Header: Transferring Payload in a Single Chunk" of the API reference of
-    /// Amazon S3 has the canonical request and the key; the query of the URL is canonical already.
+    /// "Signature Calculations for the Authorization Header: Transferring Payload in a Single
+    /// Chunk" of the API reference of Amazon S3 has the canonical request and the key; the query of
+    /// the URL is canonical already.
     pub(super) fn signed_as_bytes(
         &self,
         now: &Timestamp,

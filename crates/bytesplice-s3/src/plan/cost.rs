@@ -37,9 +37,10 @@ pub struct Requests {
     pub completes: u64,
     /// GetObjectTagging: one, unless the old object is empty or absent, or the tags are dropped.
     pub tags: u64,
-    /// HeadObject, right before the swap: one if the profile has [`checks`](Profile::checks).
+    /// HeadObject, right before the swap: one if the profile has [`checks_before_swap`](Profile::checks_before_swap).
     pub heads: u64,
-    /// ListParts, before the swap: one for 1,000 parts if the profile has [`checks`](Profile::checks) and parts are copied.
+    /// ListParts, before the swap: one for 1,000 parts if the profile has
+    /// [`checks_before_swap`](Profile::checks_before_swap) and parts are copied.
     pub lists: u64,
 }
 
@@ -88,8 +89,8 @@ impl Cost {
             }
         }
         requests.tags = u64::from(old_len > 0);
-        requests.heads = u64::from(profile.checks);
-        if profile.checks && requests.copies > 0 {
+        requests.heads = u64::from(profile.checks_before_swap);
+        if profile.checks_before_swap && requests.copies > 0 {
             requests.lists = (parts.len() as u64).div_ceil(PARTS_OF_A_LIST);
         }
         if single_put {

@@ -131,7 +131,7 @@ pub struct Plan {
     single_put: bool,
     fetched_along: u64,
     conditions: Conditions,
-    checks: bool,
+    checks_before_swap: bool,
     cost: Cost,
 }
 
@@ -173,8 +173,8 @@ impl Plan {
             parts.unwrap_or_else(|| vec![Part { offset: 0, len: runs.len(), origin: Origin::New }]);
         let cost = Cost::new(&runs, &parts, single_put, old_len, profile);
         let fetched_along = profile.fetched_along;
-        let (conditions, checks) = (profile.conditions, profile.checks);
-        Ok(Self { runs, parts, single_put, fetched_along, conditions, checks, cost })
+        let (conditions, checks_before_swap) = (profile.conditions, profile.checks_before_swap);
+        Ok(Self { runs, parts, single_put, fetched_along, conditions, checks_before_swap, cost })
     }
 
     /// Length of the new contents in bytes.
@@ -209,8 +209,8 @@ impl Plan {
 
     /// Whether the commit checks the object and its parts right before the swap, by the profile.
     #[must_use]
-    pub fn checks(&self) -> bool {
-        self.checks
+    pub fn checks_before_swap(&self) -> bool {
+        self.checks_before_swap
     }
 
     /// Whether the store copies any part.

@@ -1,5 +1,6 @@
-//! Stores that ignore what they are asked for: conditions, ranges of copies, tags. A proxy takes the headers away, so that
-//! SeaweedFS does what such a store does. An object is never a mixture, has never another length, and loses no tags.
+//! Stores that ignore what they are asked for: conditions, ranges of copies, tags. A proxy takes
+//! the headers away, so that SeaweedFS does what such a store does. An object is never a mixture,
+//! has never another length, and loses no tags.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +39,8 @@ fn unconditional() -> CommitOptions<'static> {
     CommitOptions { unconditional: true, ..in_order() }
 }
 
-/// What a commit came to, at a store that ignores conditions, when others wrote before its request number `at`.
+/// What a commit came to, at a store that ignores conditions, when others wrote before its request
+/// number `at`.
 struct Contended {
     result: Result<String>,
     found: Vec<u8>,
@@ -68,8 +70,8 @@ fn contended(
     Contended { result, found, seen: proxy.seen() }
 }
 
-/// Others write before the n-th request, for every n: without the look before the swap that makes mixtures, with it only
-/// a write between the look and the swap is lost, and the object is whole.
+/// Others write before the n-th request, for every n: without the look before the swap that makes
+/// mixtures, with it only a write between the look and the swap is lost, and the object is whole.
 pub fn ignored_conditions_make_no_mixture(server: &Server) {
     if is_skipped(server) {
         return;
@@ -105,7 +107,7 @@ pub fn ignored_conditions_make_no_mixture(server: &Server) {
     }
 
     // The same without the look: this is what these tests can see.
-    let blind = Profile { checks: false, ..Profile::UNKNOWN };
+    let blind = Profile { checks_before_swap: false, ..Profile::UNKNOWN };
     let pieces = insertion(LEN);
     let is_mixture = |at: usize| {
         let trial = contended(server, at, &pieces, &blind, bytes);
@@ -115,7 +117,8 @@ pub fn ignored_conditions_make_no_mixture(server: &Server) {
     assert!((0..5).any(is_mixture), "conditions were honoured");
 }
 
-/// Nothing is asked of a store of which nobody told, or that is known to ignore conditions, unless the caller says so.
+/// Nothing is asked of a store of which nobody told, or that is known to ignore conditions, unless
+/// the caller says so.
 pub fn unknown_stores_are_refused(server: &Server) {
     let direct = server.client("unknown", server.port);
     let old = noise(LEN, 1);
@@ -143,7 +146,8 @@ pub fn unknown_stores_are_refused(server: &Server) {
     assert!(contents(&direct) == [&old[..], b"x"].concat());
 }
 
-/// A store that copies all of the object where a range was asked for: the object would have another length.
+/// A store that copies all of the object where a range was asked for: the object would have another
+/// length.
 pub fn ignored_ranges_are_noticed(server: &Server) {
     let direct = server.client("ranges", server.port);
     let (old, new) = (noise(LEN, 1), noise(LEN, 2));
@@ -186,8 +190,8 @@ pub fn parts_that_cannot_be_listed_are_not_swapped(server: &Server) {
     assert!(contents(&direct) == expected(&old, &insertion(LEN), &new));
 }
 
-/// An object with tags, and metadata that is no UTF-8, keeps them: also where the store does not count the tags.
-/// (SeaweedFS 4.48 keeps no empty metadata: `tests/answers.rs` has some.)
+/// An object with tags, and metadata that is no UTF-8, keeps them: also where the store does not
+/// count the tags. (SeaweedFS 4.48 keeps no empty metadata: `tests/answers.rs` has some.)
 pub fn tags_and_metadata_are_kept(server: &Server) {
     if is_skipped(server) {
         return;
@@ -334,8 +338,8 @@ pub fn probes_find_out(server: &Server) {
     assert!(matches!(left, Err(Error::NotFound { .. })), "{left:?}");
 }
 
-/// Several writers that are told to go without conditions: nobody promises that no update is lost, but the object is
-/// always one of the writers' objects.
+/// Several writers that are told to go without conditions: nobody promises that no update is lost,
+/// but the object is always one of the writers' objects.
 pub fn unconditional_writers_make_no_mixture(server: &Server) {
     let direct = server.client("writers", server.port);
     let len = 5 * MIB + 100;

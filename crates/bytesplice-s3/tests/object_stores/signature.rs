@@ -5,7 +5,8 @@ use std::time::Duration;
 use rusty_s3::Method;
 use url::Url;
 
-/// The head of a request without the headers of these names (in lower case), signed for the server at this port.
+/// The head of a request without the headers of these names (in lower case), signed for the server
+/// at this port.
 pub fn without(head: &str, names: &[&str], port: u16) -> String {
     let mut lines = head.trim_end().lines();
     let request: Vec<&str> = lines.next().unwrap_or_default().split_whitespace().collect();
