@@ -162,19 +162,27 @@ impl<'a> Swap<'a> {
     /// Looks whether the object is still the old one. If it is not, an attempt in doubt may have
     /// made it what it is.
     fn look_first(&self) -> Result<Option<Attempt>> {
-        let changed =
-            || Error::Changed { object: self.store.name().clone(), operation: Operation::Head };
+        let object = || self.store.name().clone();
         let now = match self.store.head() {
             Ok(head) => Some(head),
             Err(Error::NotFound { .. }) => None,
             Err(error) if self.is_in_doubt => return Err(self.unknown(error)),
             Err(error) => return Err(error),
         };
-        match (self.is_old(now.as_ref()), self.is_in_doubt) {
-            (true, _) => Ok(None),
-            (false, true) => Ok(Some(Attempt::Lost(changed(), now))),
-            (false, false) => Err(changed()),
+        if self.is_old(now.as_ref()) {
+            return Ok(None);
         }
+        if !self.is_in_doubt {
+            return Err(Error::Changed { object: object(), operation: Operation::Head });
+        }
+        let lost = Error::Unreachable {
+            object: object(),
+            operation: if self.upload.is_empty() { Operation::Put } else { Operation::Complete },
+            attempts: self.failures,
+            undone: false,
+            why: "its answer was lost".to_owned(),
+        };
+        Ok(Some(Attempt::Lost(lost, now)))
     }
 
     /// Waits if there is to be another attempt.

@@ -195,7 +195,8 @@ pub enum Error {
     },
     /// The last request was sent, its answer did not arrive, and the object did not tell. Others may have written over it.
     #[error(
-        "{object}: whether it has the new contents, or had them before others wrote it, is not known ({source}): look at it before the edits are repeated{}",
+        "{object}: whether it has the new contents, or had them before others wrote it, is not known ({}): look at it before the edits are repeated{}",
+        cause(source),
         upload_left(upload)
     )]
     Unknown {
@@ -308,6 +309,16 @@ impl fmt::Display for Answer<'_> {
             (true, _) => write!(out, "{status}: {message}"),
             (false, false) => write!(out, "{status} {code}: {message}"),
         }
+    }
+}
+
+/// Why nobody knows what an object holds: without what the error says of the object otherwise.
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Unreachable { operation, why, .. } | Error::BadAnswer { operation, why, .. } => {
+            format!("{operation}: {why}")
+        }
+        error => error.to_string(),
     }
 }
 

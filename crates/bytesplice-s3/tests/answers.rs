@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytesplice_s3::{
-    Attribute, Client, CommitOptions, Condition, Credentials, Error, Head, ObjectState, Operation,
-    Piece, Plan, Profile, Retry, Settings, Store, Upload, UploadedPart, commit,
+    Attribute, Client, CommitOptions, Condition, Conditions, Credentials, Error, Head, ObjectState,
+    Operation, Piece, Plan, Profile, Retry, Settings, Store, Upload, UploadedPart, commit,
 };
 
 const ETAG: &str = "\"0cc175b9c0f1b6a831c399e269772661\"";
@@ -257,8 +257,16 @@ fn told_head(headers: &str) -> String {
 
 /// Commits three bytes in the place of the five.
 fn replace(store: &Canned, options: &CommitOptions<'_>) -> Result<String, Error> {
+    replace_at(store, &Profile::AWS, options)
+}
+
+fn replace_at(
+    store: &Canned,
+    profile: &Profile,
+    options: &CommitOptions<'_>,
+) -> Result<String, Error> {
     let old = store.client.head()?;
-    let plan = Plan::new([Piece::New { len: 3 }], old.len, &Profile::AWS).unwrap();
+    let plan = Plan::new([Piece::New { len: 3 }], old.len, profile).unwrap();
     let new = |_: u64, buffer: &mut [u8]| {
         buffer.fill(b'x');
         Ok(())
@@ -333,4 +341,70 @@ fn a_put_that_is_not_sent_leaves_nothing_open() {
     let is_put = matches!(told, Error::Unreachable { operation: Operation::Put, undone: true, .. });
     assert!(is_put, "{told:?}");
     assert_eq!(told.object_state(), ObjectState::Unchanged);
+}
+
+/// A store that refuses conditions, as Backblaze B2, is written to without one if the caller insists,
+/// right after a look at the object.
+#[test]
+fn a_store_without_conditions_is_written_to_if_the_caller_insists() {
+    let none = answer("501 Not Implemented", "", &error("NotImplemented"));
+    let put = answer("200 OK", "ETag: \"new\"\r\n", "");
+    let (head, tags) = (told_head(""), &none);
+    let profile = Profile { conditions: Conditions::Unsupported, ..Profile::COMPATIBLE };
+    let insists = CommitOptions { unconditional: true, ..CommitOptions::default() };
+    // The first put has a CRC-32C, which may be what the store does not know.
+    let store = Canned::new(&[&head, tags, &head, &none, &none, &put]);
+    assert_eq!(replace_at(&store, &profile, &insists).unwrap(), "\"new\"");
+    let asked = requests(&store);
+    let has_condition = |head: &&String| head.contains("if-match");
+    assert!(asked[2].starts_with("HEAD "), "{asked:?}");
+    assert_eq!(asked.iter().filter(has_condition).count(), 2, "{asked:?}");
+    assert!(asked[5].starts_with("PUT ") && !has_condition(&&asked[5]), "{asked:?}");
+
+    let store = Canned::new(&[&head]);
+    let told = replace_at(&store, &profile, &CommitOptions::default()).unwrap_err();
+    assert!(matches!(told, Error::NoConditions { .. }), "{told}");
+    // Who says that the store honours conditions, and is wrong, is told.
+    let store = Canned::new(&[&head, tags, &head, &none, &none]);
+    let told = replace_at(&store, &Profile::COMPATIBLE, &CommitOptions::default()).unwrap_err();
+    assert!(matches!(told, Error::Refused { operation: Operation::Put, .. }), "{told}");
+    assert!(told.to_string().contains("unconditional"), "{told}");
+    assert_eq!(told.object_state(), ObjectState::Unchanged);
+}
+
+/// A look before the swap that finds another object, or fails, leaves nothing open: nothing was sent.
+#[test]
+fn the_look_before_the_swap_decides() {
+    let none = answer("200 OK", "", "<Tagging><TagSet/></Tagging>");
+    let other = told_head("").replace(ETAG, "\"other\"");
+    let store = Canned::new(&[&told_head(""), &none, &other]);
+    let told = replace_at(&store, &Profile::COMPATIBLE, &CommitOptions::default()).unwrap_err();
+    assert!(matches!(told, Error::Changed { operation: Operation::Head, .. }), "{told}");
+    let failed = "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\n".to_owned();
+    let store = Canned::new(&[&told_head(""), &none, &failed, &failed, &failed]);
+    let told = replace_at(&store, &Profile::COMPATIBLE, &CommitOptions::default()).unwrap_err();
+    assert!(matches!(told, Error::Unreachable { operation: Operation::Head, .. }), "{told}");
+    assert_eq!(told.object_state(), ObjectState::Unchanged);
+
+    // After a put whose answer was lost, the object that the look finds may be ours: it is compared.
+    let lost = answer("500 Internal Server Error", "", &error("InternalError"));
+    let get = |body| {
+        answer("206 Partial Content", "ETag: \"new\"\r\nContent-Range: bytes 0-2/3\r\n", body)
+    };
+    let ours = told_head("").replace(ETAG, "\"new\"").replace("Length: 5", "Length: 3");
+    let same = told_head("");
+    for (body, is_ours) in [("xxx", true), ("yyy", false)] {
+        let answers = [&same, &none, &same, &lost, &same, &ours, &get(body)];
+        let store = Canned::new(&answers);
+        let result = replace_at(&store, &Profile::COMPATIBLE, &CommitOptions::default());
+        match result {
+            Ok(etag) => assert!(is_ours && etag == "\"new\"", "{etag}"),
+            Err(told) => {
+                assert!(!is_ours && matches!(told, Error::Unknown { .. }), "{told}");
+                let text = told.to_string();
+                assert!(!text.contains("unchanged") && !text.contains("nothing was"), "{text}");
+            }
+        }
+        assert_eq!(store.asked().len(), answers.len(), "{body}: no second put");
+    }
 }
