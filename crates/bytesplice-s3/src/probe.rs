@@ -1,6 +1,6 @@
 //! Whether a store honours conditions, found out by writes to a key that nobody else uses.
 
-use crate::{Condition, Conditions, Error, ObjectName, Result, Store};
+use crate::{Condition, Conditions, Error, ObjectName, Result, Store, Upload};
 
 /// The key for a [`probe`] of the store of `object`: in the same bucket and folder,
 /// `.bytesplice-probe-` with 16 random digits.
@@ -90,22 +90,36 @@ fn try_conditions(store: &dyn Store, first: &str) -> Result<Conditions> {
         Ok(upload) => upload,
         Err(error) => return told_by(error),
     };
-    let completed = store.upload_part(&upload, 1, b"written over").and_then(|part| {
-        let stale = store.complete(&upload, std::slice::from_ref(&part), &stale);
-        let stale = refuses(stale)?;
-        if stale != Conditions::Honoured {
-            return Ok(stale);
-        }
-        match store.complete(&upload, &[part], &Condition::Matches(second)) {
-            // Some stores end the upload by the refusal.
-            Ok(_) | Err(Error::UploadGone { .. }) => Ok(Conditions::Honoured),
-            Err(Error::Changed { .. }) => Ok(Conditions::Unsupported),
-            Err(error) => told_by(error),
-        }
-    });
+    let completed = complete(store, &upload, &stale, &Condition::Matches(second));
+    if let Ok((conditions, true)) = completed {
+        // The upload is over, and some stores refuse to abort it then.
+        return Ok(conditions);
+    }
     match store.abort(&upload.id) {
-        Ok(()) | Err(Error::UploadGone { .. }) => completed,
+        Ok(()) | Err(Error::UploadGone { .. }) => completed.map(|(conditions, _)| conditions),
         Err(error) => completed.and(Err(error)),
+    }
+}
+
+/// Tries the conditions on the completion of an upload: what they are, and whether the upload is over.
+fn complete(
+    store: &dyn Store,
+    upload: &Upload,
+    stale: &Condition,
+    valid: &Condition,
+) -> Result<(Conditions, bool)> {
+    let part = [store.upload_part(upload, 1, b"written over")?];
+    match store.complete(upload, &part, stale) {
+        Ok(_) => return Ok((Conditions::Unsupported, true)),
+        Err(Error::Changed { .. }) => {}
+        Err(error) => return told_by(error).map(|conditions| (conditions, false)),
+    }
+    match store.complete(upload, &part, valid) {
+        // Some stores end the upload by the refusal.
+        Ok(_) | Err(Error::UploadGone { .. }) => Ok((Conditions::Honoured, true)),
+        // A condition that holds is refused as well.
+        Err(Error::Changed { .. }) => Ok((Conditions::Unsupported, false)),
+        Err(error) => told_by(error).map(|conditions| (conditions, false)),
     }
 }
 
