@@ -29,6 +29,7 @@ class ObjectStore:
         return {
             "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{self._port}",
             "AWS_REGION": "us-east-1",
+            "BYTESPLICE_STORE": "compatible",
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
         }

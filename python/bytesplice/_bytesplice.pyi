@@ -38,11 +38,14 @@ class _StrategyCost(TypedDict):
     estimated_seconds: NotRequired[float]
 
 class _Requests(TypedDict):
-    puts: int
+    tags: int
     creates: int
     gets: int
     uploads: int
     copies: int
+    lists: int
+    heads: int
+    puts: int
     completes: int
     total: int
 
@@ -355,7 +358,7 @@ class _Status(TypedDict):
     # Of objects.
     etag: NotRequired[str]
     attributes: NotRequired[dict[str, str]]
-    tags: NotRequired[int]
+    tags: NotRequired[int | None]
     endpoint: NotRequired[str | None]
     uploads: NotRequired[list[_Upload] | None]
 
@@ -373,6 +376,9 @@ def open(
     endpoint: str | None = None,
     store: _Store | None = None,
     fetched_history: _Limit = None,
+    probe_store: bool = False,
+    unconditional: bool = False,
+    drop_tags: bool = False,
 ) -> SpliceFile:
     """Open a file, or an object s3://BUCKET/KEY, to be spliced.
 
@@ -387,6 +393,13 @@ def open(
     store, without it that of AWS_ENDPOINT_URL, or Amazon S3; store says what it allows, without it
     told by its address. A commit fetches up to fetched_history bytes (none) that it removes, so
     that undo can bring them back after it. Credentials are those of the AWS command line.
+
+    A commit needs a store that honours If-Match, or it could lose what others write at the same
+    time: StoreError where that is not known. store="compatible", or BYTESPLICE_STORE=compatible in
+    the environment, says that it does; probe_store finds out, unless read_only, by writing to an
+    object of its own beside it, which is removed again; unconditional commits in any case, for
+    objects that nobody else writes. drop_tags does not carry over the object's tags, for
+    credentials that may not read them.
     """
 
 def _run(arguments: list[str]) -> int: ...
@@ -412,8 +425,9 @@ def recover(path: _Path, /, *, older_than: float | None = None, endpoint: str) -
 def status(path: _Path, /, *, endpoint: str | None = None) -> _Status:
     """Look at a file or an object without changing it.
 
-    Of an object: its length, its ETag, its attributes, and the uploads that are to change it, None
-    if the store does not tell. endpoint is that of open.
+    Of an object: its length, its ETag, its attributes, the number of its tags, and the uploads that
+    are to change it. Tags and uploads are None where they may not be read. endpoint is that of
+    open.
     """
 
 def diff(
@@ -441,6 +455,9 @@ def apply(
     durable: bool = True,
     endpoint: str | None = None,
     store: _Store | None = None,
+    probe_store: bool = False,
+    unconditional: bool = False,
+    drop_tags: bool = False,
 ) -> int:
     """Make all edits of a script and commit them; return how many there were. All or none.
 

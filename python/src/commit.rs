@@ -13,6 +13,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::errors::to_python;
+use crate::place::WriteOptions;
 
 /// Python is asked no more often than this: with busy threads, every time may take 5 ms.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(20);
@@ -129,7 +130,12 @@ pub(crate) fn commit(py: Python<'_>, file: &mut SpliceFile, how: How) -> PyResul
 ///
 /// # Errors
 /// What was raised, or that the commit failed.
-pub(crate) fn commit_object(py: Python<'_>, object: &mut ObjectFile, how: How) -> PyResult<()> {
+pub(crate) fn commit_object(
+    py: Python<'_>,
+    object: &mut ObjectFile,
+    how: How,
+    writes: WriteOptions,
+) -> PyResult<()> {
     how.check_object()?;
     let swaps = object.is_modified() || object.head().is_none();
     let mut latest = Progress { bytes_done: 0, bytes_total: object.len() };
@@ -145,6 +151,8 @@ pub(crate) fn commit_object(py: Python<'_>, object: &mut ObjectFile, how: How) -
                 Some(object.take()?.commit_with(&bytesplice_s3::CommitOptions {
                     progress: Some(&progress),
                     cancel: Some(cancel),
+                    unconditional: writes.unconditional,
+                    drop_tags: writes.drop_tags,
                     ..bytesplice_s3::CommitOptions::default()
                 }))
             };

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytesplice::{Error, FileState, PatternError, ScriptProblem};
-use bytesplice_s3::{Error as ObjectError, ObjectState, PlanError};
+use bytesplice_s3::{Conditions, Error as ObjectError, ObjectState, Operation, PlanError};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -32,7 +32,7 @@ pub(crate) fn to_python(error: impl Into<ObjectError>) -> PyErr {
         return raised;
     }
     let state = state(&error);
-    let message = format!("{error}{}", hint(&error));
+    let message = message(&error);
     let raised = match kind_of_object(&error) {
         (kind, None) => of_kind(kind, message),
         (kind, Some(errno)) => file_error(kind, errno, message),
@@ -49,15 +49,26 @@ pub(crate) fn to_python(error: impl Into<ObjectError>) -> PyErr {
     raised
 }
 
-/// What the library's advice is called in Python.
-fn hint(error: &ObjectError) -> &'static str {
-    match error {
+/// The library's own words, with the arguments that do what they recommend.
+fn message(error: &ObjectError) -> String {
+    let argument = match error {
+        ObjectError::NoConditions { conditions: Conditions::Unknown, .. } => {
+            " (probe_store=True; store=\"compatible\", or BYTESPLICE_STORE=compatible; unconditional=True)"
+        }
+        ObjectError::NoConditions { .. } => " (unconditional=True)",
+        ObjectError::Refused { operation: Operation::Put | Operation::Complete, code, .. }
+            if code == "NotImplemented" =>
+        {
+            " (unconditional=True)"
+        }
+        ObjectError::Tags { .. } => " (drop_tags=True)",
         ObjectError::Edits(Error::JournalUnwritable { .. } | Error::NoSpaceForJournal { .. }) => {
             " (in Python: strategy='direct')"
         }
         ObjectError::Edits(Error::StrategyUnsupported { .. }) => " (in Python: strategy='auto')",
         _ => "",
-    }
+    };
+    format!("{error}{argument}")
 }
 
 /// What the file or the object holds after an error.
@@ -85,10 +96,14 @@ fn kind_of_object(error: &ObjectError) -> Kind {
     match error {
         ObjectError::Edits(error) => kind(error),
         ObjectError::Read { source, .. } => of_io(source),
-        ObjectError::Name { .. } | ObjectError::Endpoint { .. } => ("AddressError", None),
+        ObjectError::Name { .. } | ObjectError::Endpoint { .. } | ObjectError::StoreKind { .. } => {
+            ("AddressError", None)
+        }
+        ObjectError::NoConditions { .. } => ("StoreError", Some(Errno::OPNOTSUPP)),
         ObjectError::Credentials { .. } | ObjectError::Refused { status: 401 | 403, .. } => {
             ("AccessError", Some(Errno::ACCESS))
         }
+        ObjectError::Tags { source, .. } => kind_of_object(source),
         ObjectError::NotFound { .. } => ("MissingError", Some(Errno::NOENT)),
         ObjectError::Changed { .. } | ObjectError::UploadGone { .. } => {
             ("ChangedError", Some(Errno::STALE))

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use bytesplice_s3::{
-    Client, Condition, Error, Head, LeftoverUpload, ObjectName, Result, Retry, Store, Upload,
-    UploadedPart,
+    Attribute, Client, Condition, Error, Head, LeftoverUpload, ObjectName, Result, Retry, Store,
+    Upload, UploadedPart,
 };
 use pyo3::prelude::*;
 
@@ -98,12 +98,16 @@ impl Store for InterruptibleStore {
         self.ask(move |client| client.get(range, &etag))
     }
 
-    fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String> {
-        self.client.put(body, like, condition)
+    fn tags(&self) -> Result<Vec<(String, String)>> {
+        self.ask(Store::tags)
     }
 
-    fn create_upload(&self, like: Option<&Head>) -> Result<Upload> {
-        self.client.create_upload(like)
+    fn put(&self, body: &[u8], attributes: &[Attribute], condition: &Condition) -> Result<String> {
+        self.client.put(body, attributes, condition)
+    }
+
+    fn create_upload(&self, attributes: &[Attribute]) -> Result<Upload> {
+        self.client.create_upload(attributes)
     }
 
     fn upload_part(&self, upload: &Upload, number: u16, body: &[u8]) -> Result<UploadedPart> {
@@ -142,5 +146,9 @@ impl Store for InterruptibleStore {
 
     fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
         self.ask(Store::list_uploads)
+    }
+
+    fn delete(&self) -> Result<()> {
+        self.client.delete()
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytesplice::OpenOptions;
 use bytesplice_s3::{
-    Client, ObjectFile, ObjectName, ObjectOptions, Opened, Profile, Settings, Store,
+    Client, Error, ObjectFile, ObjectName, ObjectOptions, Opened, Profile, Settings, Store, probe,
+    probe_name,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -50,6 +51,16 @@ pub(crate) fn check_no_address(path: &PathBuf, instead: &str) -> PyResult<()> {
 pub(crate) struct StoreOptions {
     endpoint: Option<String>,
     profile: Option<Profile>,
+    writes: WriteOptions,
+}
+
+/// What is done where a store may not honour conditions, or does not let tags be read: arguments of
+/// the same names.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct WriteOptions {
+    pub(crate) probe_store: bool,
+    pub(crate) unconditional: bool,
+    pub(crate) drop_tags: bool,
 }
 
 impl StoreOptions {
@@ -58,18 +69,14 @@ impl StoreOptions {
     /// # Errors
     /// `ValueError` for a kind of store that is none.
     pub(crate) fn read(endpoint: Option<String>, store: Option<&str>) -> PyResult<Self> {
-        let profile = match store {
-            None => None,
-            Some("aws") => Some(Profile::AWS),
-            Some("compatible") => Some(Profile::COMPATIBLE),
-            Some("equal-parts") => Some(Profile::EQUAL_PARTS),
-            Some(other) => {
-                return Err(PyValueError::new_err(format!(
-                    "there is no store {other:?}: use aws, compatible or equal-parts"
-                )));
-            }
-        };
-        Ok(Self { endpoint, profile })
+        let profile = store.map(Profile::named).transpose();
+        let profile = profile.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        Ok(Self { endpoint, profile, writes: WriteOptions::default() })
+    }
+
+    /// The same for an object that is to be committed.
+    pub(crate) fn with_writes(self, writes: WriteOptions) -> Self {
+        Self { writes, ..self }
     }
 
     /// Fails if there are any, as files are in no store.
@@ -77,9 +84,16 @@ impl StoreOptions {
     /// # Errors
     /// `ValueError`.
     pub(crate) fn check_file(&self) -> PyResult<()> {
-        match self {
-            Self { endpoint: None, profile: None } => Ok(()),
-            _ => Err(only_for_objects(if self.endpoint.is_some() { "endpoint" } else { "store" })),
+        let given = [
+            ("endpoint", self.endpoint.is_some()),
+            ("store", self.profile.is_some()),
+            ("probe_store", self.writes.probe_store),
+            ("unconditional", self.writes.unconditional),
+            ("drop_tags", self.writes.drop_tags),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((name, _)) => Err(only_for_objects(name)),
+            None => Ok(()),
         }
     }
 
@@ -108,11 +122,25 @@ pub(crate) fn open_object(
     options: ObjectOptions,
 ) -> PyResult<ObjectFile> {
     let settings = store.settings(py)?;
-    let profile = store.profile.clone();
-    let profile = profile.unwrap_or_else(|| Profile::of(settings.endpoint.as_deref()));
+    let profile = store.profile.clone().unwrap_or_else(|| settings.profile());
+    let probed = if store.writes.probe_store {
+        Some(client(probe_name(&name).map_err(to_python)?, &settings)?)
+    } else {
+        None
+    };
     let client = client(name, &settings)?;
     let options = ObjectOptions { profile: Some(profile), ..options };
-    py.detach(|| ObjectFile::of_store(client, options)).map_err(to_python)
+    let open = || {
+        let mut object = ObjectFile::of_store(client, options)?;
+        if let Some(probed) = probed {
+            object.set_conditions(probe(&*probed)?);
+            if !store.writes.unconditional {
+                object.conditions().check(object.store().name())?;
+            }
+        }
+        Ok::<_, Error>(object)
+    };
+    py.detach(open).map_err(to_python)
 }
 
 /// Opens what is at a place.

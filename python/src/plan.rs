@@ -45,11 +45,14 @@ pub(crate) fn object_plan_to_python<'py>(
     dict.set_item("bytes_down", cost.bytes_down)?;
     dict.set_item("bytes_copied", cost.bytes_copied)?;
     let requests = PyDict::new(py);
-    requests.set_item("puts", cost.requests.puts)?;
+    requests.set_item("tags", cost.requests.tags)?;
     requests.set_item("creates", cost.requests.creates)?;
     requests.set_item("gets", cost.requests.gets)?;
     requests.set_item("uploads", cost.requests.uploads)?;
     requests.set_item("copies", cost.requests.copies)?;
+    requests.set_item("lists", cost.requests.lists)?;
+    requests.set_item("heads", cost.requests.heads)?;
+    requests.set_item("puts", cost.requests.puts)?;
     requests.set_item("completes", cost.requests.completes)?;
     requests.set_item("total", cost.requests.total())?;
     dict.set_item("requests", requests)?;

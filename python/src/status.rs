@@ -12,8 +12,9 @@ use crate::place::{Place, StoreOptions, address, client};
 
 /// Look at a file or an object without changing it: a dictionary with the names that `bytesplice status --json` uses.
 ///
-/// Of an object: its length, its ETag, its attributes, and the uploads that are to change it, as far as the store tells. endpoint is
-/// that of open.
+/// Of an object: its length, its ETag, its attributes, the number of its tags, and the uploads that
+/// are to change it. Tags and uploads are None where they may not be read. endpoint is that of
+/// open.
 #[pyfunction]
 #[pyo3(signature = (path, /, *, endpoint=None))]
 pub(crate) fn status(
@@ -39,6 +40,15 @@ fn status_of_object<'py>(
     let settings = store.settings(py)?;
     let store = client(name.clone(), &settings)?;
     let head = py.detach(|| store.head()).map_err(to_python)?;
+    // Not everybody may read them.
+    let tags = match head.tags {
+        Some(count) => Some(count),
+        None => match py.detach(|| store.tags()) {
+            Ok(tags) => Some(tags.len() as u64),
+            Err(error @ Error::Read { .. }) => return Err(to_python(error)),
+            Err(_) => None,
+        },
+    };
     // Not every store lists them.
     let uploads = match py.detach(|| store.list_uploads()) {
         Ok(uploads) => Some(self::uploads(py, &uploads)?),
@@ -51,9 +61,11 @@ fn status_of_object<'py>(
     dict.set_item("length", head.len)?;
     dict.set_item("etag", head.etag)?;
     let attributes = PyDict::new(py);
-    head.attributes.iter().try_for_each(|(name, value)| attributes.set_item(name, value))?;
+    head.attributes
+        .iter()
+        .try_for_each(|attribute| attributes.set_item(&attribute.name, attribute.text()))?;
     dict.set_item("attributes", attributes)?;
-    dict.set_item("tags", head.tags)?;
+    dict.set_item("tags", tags)?;
     dict.set_item("endpoint", settings.endpoint)?;
     dict.set_item("uploads", uploads)?;
     Ok(dict)

@@ -76,6 +76,28 @@ def objects(monkeypatch: pytest.MonkeyPatch) -> object_store.Server:
     return server
 
 
+@pytest.fixture
+def store(objects: object_store.Server) -> Iterator[object_store.Server]:
+    """The store, with an object of forty digits, whose uploads all end."""
+    objects.put("data", CONTENTS, x_amz_meta_owner="somebody", content_type="text/x-digits")
+    yield objects
+    left = objects.uploads("data")
+    for upload in left:
+        objects.request("DELETE", "data", {"uploadId": upload})
+    assert left == []
+
+
+@pytest.fixture
+def proxy(
+    store: object_store.Server, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[object_store.Proxy]:
+    """A proxy that the environment leads to."""
+    proxy = object_store.Proxy(store)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
+    yield proxy
+    proxy.close()
+
+
 def outcome(action: Callable[[], object]) -> tuple[type | None, object]:
     """What an action returns, or the type and text of what it raises."""
     try:

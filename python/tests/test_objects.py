@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -31,26 +31,6 @@ import bytesplice
 MIB = 1 << 20
 ADDRESS = f"s3://{BUCKET}/data"
 LONG = random.Random(5).randbytes(20 * MIB + 17)
-
-
-@pytest.fixture
-def store(objects: Server) -> Iterator[Server]:
-    """The store, with an object of forty digits, whose uploads all end."""
-    objects.put("data", CONTENTS, x_amz_meta_owner="somebody", content_type="text/x-digits")
-    yield objects
-    left = objects.uploads("data")
-    for upload in left:
-        objects.request("DELETE", "data", {"uploadId": upload})
-    assert left == []
-
-
-@pytest.fixture
-def proxy(store: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """A proxy that the environment leads to."""
-    proxy = Proxy(store)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
-    yield proxy
-    proxy.close()
 
 
 def test_edits_reach_the_object_together(store: Server) -> None:
@@ -173,7 +153,8 @@ def test_a_plan_says_what_it_costs(proxy: Proxy, store: Server) -> None:
         assert not plan["single_put"]
         requests = plan["requests"]
         assert (requests["creates"], requests["uploads"], requests["copies"]) == (1, 1, 2)
-        assert requests["total"] == requests["gets"] + 5
+        assert (requests["tags"], requests["lists"], requests["heads"]) == (1, 0, 0)
+        assert requests["total"] == requests["gets"] + 6
         assert 0 < plan["price"] < 0.01
         kept, sent, rest = plan["parts"]
         assert kept == {"range": (0, kept["range"][1]), "copied_from": 0}
@@ -185,6 +166,12 @@ def test_a_plan_says_what_it_costs(proxy: Proxy, store: Server) -> None:
         plan = file.plan()
         assert plan["single_put"]
         assert plan["requests"]["puts"] == 1
+        file.discard()
+    with bytesplice.open(ADDRESS) as file:
+        file.insert(9 * MIB, b"x")
+        # What other stores make of requests is checked.
+        requests = file.plan()["requests"]
+        assert (requests["tags"], requests["lists"], requests["heads"]) == (1, 1, 1)
         file.discard()
     with bytesplice.open(ADDRESS, store="equal-parts") as file:
         file.insert(9 * MIB, b"x")

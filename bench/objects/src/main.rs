@@ -45,7 +45,10 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
             fetch(&*store, &store.head()?, Path::new(file))
         }
         ["ours", address, edits] => timed(address, edits, |store, edits| {
-            let mut object = ObjectFile::of_store(store, ObjectOptions::default())?;
+            // SeaweedFS honours conditions.
+            let profile = Some(Profile::COMPATIBLE);
+            let options = ObjectOptions { profile, ..ObjectOptions::default() };
+            let mut object = ObjectFile::of_store(store, options)?;
             apply(&mut object, edits)?;
             Ok(object.commit()?)
         }),

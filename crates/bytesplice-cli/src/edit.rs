@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::layout::Layout;
 use crate::new_file::NewFile;
-use crate::object_commit::commit_object;
+use crate::object_commit::{check_store, commit_object};
 use crate::opened;
 use crate::output::{
     bytes, insert_path, matches, object, print_object, print_styled, shown, tell, warn,
@@ -51,8 +51,11 @@ impl<'a> Edit<'a> {
         options: &'a EditOptions,
     ) -> Result<Self, Failure> {
         let how = OpenOptions::new().read_only(options.dry_run).history_limit(0);
-        let file = opened::open(path, &how, &options.store)?;
+        let mut file = opened::open(path, &how, &options.store)?;
         let path = Path::new(path);
+        if let (Opened::Object(object), false) = (&mut file, options.dry_run) {
+            check_store(object, path, options)?;
+        }
         if let Opened::File(file) = &file {
             // A dry run opens for reading what the commit would open for writing.
             let read_only = match options.dry_run {
@@ -221,6 +224,7 @@ impl<'a> Edit<'a> {
         let layout = tells_layout.then(|| Layout::of(&self.file));
         let backup = path_of_backup(self.path, self.options)?;
         if let (true, Some(plan), Some(layout)) = (self.options.dry_run, &plan, &layout) {
+            self.warn_of_the_store();
             return self.show_plan(plan, layout);
         }
         let interrupt = match self.interrupt.take() {
@@ -268,6 +272,17 @@ impl<'a> Edit<'a> {
         match reported {
             Err(failure) if changes => Err(failure.after(self.path, "was changed")),
             reported => reported,
+        }
+    }
+
+    /// Says why the store would refuse the commit that is only shown.
+    fn warn_of_the_store(&self) {
+        let Opened::Object(object) = &self.file else { return };
+        let checked = object.conditions().check(object.store().name());
+        if let (Err(error), false, false) =
+            (checked, self.options.quiet, self.options.upload.unconditional)
+        {
+            warn(&Failure::from(error).to_string());
         }
     }
 

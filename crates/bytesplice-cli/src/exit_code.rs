@@ -78,12 +78,14 @@ impl ExitCode {
     pub fn of_object(error: &bytesplice_s3::Error) -> Self {
         use bytesplice_s3::Error;
         match error {
-            Error::Name { .. } => Self::Usage,
+            Error::Name { .. } | Error::StoreKind { .. } => Self::Usage,
             Error::Endpoint { .. }
             | Error::Credentials { .. }
             | Error::NotFound { .. }
             | Error::Untrusted { .. }
-            | Error::Refused { .. } => Self::CannotOpen,
+            | Error::Refused { .. }
+            | Error::Tags { .. }
+            | Error::NoConditions { .. } => Self::CannotOpen,
             Error::Changed { .. } | Error::UploadGone { .. } => Self::Changed,
             Error::Edits(error) => Self::of(error),
             Error::Plan { .. } => Self::NoSpace,

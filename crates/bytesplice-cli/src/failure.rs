@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bytesplice::{FileState, ScriptProblem, VcdiffProblem};
-use bytesplice_s3::ObjectState;
+use bytesplice_s3::{Conditions, ObjectName, ObjectState};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
 use crate::exit_code::ExitCode;
@@ -219,7 +219,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Library(error) => write!(out, "{error}"),
-            Self::Object(error) => write!(out, "{error}"),
+            Self::Object(error) => match advice(error) {
+                Advice::None => write!(out, "{error}"),
+                Advice::Added(option) => write!(out, "{error} ({option})"),
+                Advice::Own(object, text) => write!(out, "{object}: {text}"),
+            },
             Self::Interrupted { error, .. } => write!(out, "{error}"),
             Self::Locked { path, holders } => {
                 let path = shown(path);
@@ -329,6 +333,36 @@ impl fmt::Display for Failure {
             ),
             Self::Signal(source) => write!(out, "cannot catch signals: {source}"),
         }
+    }
+}
+
+/// What the command line adds to the library's words about an object.
+enum Advice<'a> {
+    None,
+    /// The option that does what they recommend.
+    Added(&'static str),
+    /// Words in the place of theirs.
+    Own(&'a ObjectName, &'static str),
+}
+
+fn advice(error: &bytesplice_s3::Error) -> Advice<'_> {
+    use bytesplice_s3::{Error, Operation};
+    match error {
+        Error::NoConditions { object, conditions: Conditions::Unknown } => Advice::Own(
+            object,
+            "whether the store honours If-Match is not known, and without that a commit could lose what others write to the \
+             object at the same time; nothing was changed: --probe-store finds out, --store compatible (or \
+             BYTESPLICE_STORE=compatible) says that it does, --unconditional commits in any case, for objects that nobody \
+             else writes",
+        ),
+        Error::NoConditions { .. } => Advice::Added("--unconditional"),
+        Error::Refused { operation: Operation::Put | Operation::Complete, code, .. }
+            if code == "NotImplemented" =>
+        {
+            Advice::Added("--unconditional")
+        }
+        Error::Tags { .. } => Advice::Added("--drop-tags"),
+        _ => Advice::None,
     }
 }
 

@@ -62,13 +62,16 @@ fn requests(requests: &Requests) -> String {
 }
 
 /// All kinds, in the order in which they are made.
-fn kinds(requests: &Requests) -> [(&'static str, u64); 6] {
+fn kinds(requests: &Requests) -> [(&'static str, u64); 9] {
     [
-        ("puts", requests.puts),
+        ("tags", requests.tags),
         ("creates", requests.creates),
         ("gets", requests.gets),
         ("uploads", requests.uploads),
         ("copies", requests.copies),
+        ("lists", requests.lists),
+        ("heads", requests.heads),
+        ("puts", requests.puts),
         ("completes", requests.completes),
     ]
 }

@@ -18,6 +18,8 @@ pub struct ObjectStatus {
     endpoint: Option<String>,
     profile: Profile,
     head: Head,
+    /// Number of tags. Not everybody may read them.
+    tags: Result<u64, Error>,
     /// Not every store lists them.
     uploads: Result<Vec<LeftoverUpload>, Error>,
 }
@@ -29,10 +31,16 @@ impl ObjectStatus {
     /// There is no such object, or the store refused to tell.
     pub fn of(place: ObjectPlace) -> Result<Self, Failure> {
         let client = Client::new(place.name, &place.settings)?;
+        let head = client.head()?;
+        let tags = match head.tags {
+            Some(count) => Ok(count),
+            None => client.tags().map(|tags| tags.len() as u64),
+        };
         Ok(Self {
             endpoint: place.settings.endpoint,
             profile: place.profile,
-            head: client.head()?,
+            head,
+            tags,
             uploads: client.list_uploads(),
         })
     }
@@ -47,12 +55,14 @@ impl ObjectStatus {
         row("length", bytes(self.head.len));
         row("etag", printable(&self.head.etag));
         let mut name = "attributes";
-        for (attribute, value) in &self.head.attributes {
-            row(name, printable(&format!("{attribute}: {value}")));
+        for attribute in &self.head.attributes {
+            row(name, printable(&format!("{}: {}", attribute.name, attribute.text())));
             name = "";
         }
-        if self.head.tags > 0 {
-            row("tags", grouped(self.head.tags));
+        match &self.tags {
+            Ok(0) => {}
+            Ok(count) => row("tags", grouped(*count)),
+            Err(error) => row("tags", format!("not known: {}", printable(&error.to_string()))),
         }
         let Profile { smallest_part, largest_part, most_parts, equal_parts, .. } = self.profile;
         row("store", printable(self.endpoint.as_deref().unwrap_or("Amazon S3")));
@@ -86,10 +96,11 @@ impl ObjectStatus {
         object.insert("length".into(), self.head.len.into());
         object.insert("etag".into(), self.head.etag.as_str().into());
         let attributes = self.head.attributes.iter();
-        let attributes: Object =
-            attributes.map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        let attributes: Object = attributes
+            .map(|attribute| (attribute.name.clone(), attribute.text().as_ref().into()))
+            .collect();
         object.insert("attributes".into(), attributes.into());
-        object.insert("tags".into(), self.head.tags.into());
+        object.insert("tags".into(), self.tags.as_ref().ok().copied().into());
         object.insert("endpoint".into(), self.endpoint.as_deref().into());
         let uploads = self.uploads.as_ref().map_or(Value::Null, |uploads| uploads_value(uploads));
         object.insert("uploads".into(), uploads);

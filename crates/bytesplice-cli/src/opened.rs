@@ -48,10 +48,7 @@ impl ObjectPlace {
     pub fn of(name: &OsStr, store: &StoreOptions) -> Result<Option<Self>, Failure> {
         let Some(name) = ObjectName::of_address(name)? else { return Ok(None) };
         let settings = Settings::from_environment(store.endpoint.as_deref())?;
-        let profile = match store.store {
-            Some(argument) => argument.into(),
-            None => Profile::of(settings.endpoint.as_deref()),
-        };
+        let profile = store.store.map_or_else(|| settings.profile(), Profile::from);
         Ok(Some(Self { name, settings, profile }))
     }
 }

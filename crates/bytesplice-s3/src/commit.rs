@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use bytesplice::{Cancel, Progress};
 
 use crate::client::checksum;
-use crate::completion;
+use crate::completion::{self, Rules};
 use crate::plan::Fetch;
 use crate::{
-    Condition, Error, Head, Operation, Origin, Part, Plan, Result, Store, Upload, UploadedPart,
+    Attribute, Condition, Error, Head, Operation, Origin, Part, Plan, Result, Store, Upload,
+    UploadedPart,
 };
 
 /// Reads new bytes: fills the buffer from an offset of the new contents. Called by several threads.
@@ -28,6 +29,14 @@ pub struct CommitOptions<'a> {
     pub resume: Option<&'a str>,
     /// Whether an upload that fails is left to be resumed. Its parts are charged.
     pub keep_upload: bool,
+    /// Whether to commit also to a store that does not honour conditions, or of which nobody knows:
+    /// for objects that nobody else writes. What others write between the last look at the object
+    /// and the swap is then lost, without an error. The condition is sent as well, in case the
+    /// store honours it, unless the store refuses that.
+    pub unconditional: bool,
+    /// Whether the new object gets no tags, whichever the old one has: for credentials that may not
+    /// read them.
+    pub drop_tags: bool,
     /// Told the identifier of the upload once there is one: keep it to resume or abort it after a kill.
     pub on_upload: Option<&'a (dyn Fn(&str) + Sync)>,
     /// Told how many bytes of the new contents are in parts, by several threads, whenever a part is there.
@@ -44,6 +53,8 @@ impl Default for CommitOptions<'_> {
             memory: 256 << 20,
             resume: None,
             keep_upload: false,
+            unconditional: false,
+            drop_tags: false,
             on_upload: None,
             progress: None,
             cancel: None,
@@ -58,9 +69,12 @@ impl Default for CommitOptions<'_> {
 /// old ETag. After a failure the upload is aborted; after a kill its parts stay, and [`recover`](crate::recover) aborts them.
 ///
 /// # Errors
-/// [`Error::Changed`] if somebody else wrote the object since; [`Error::Unknown`] if the answer to the last request was
-/// lost and looking at the object did not tell; [`Error::LeftOver`] if the upload could not be aborted. Otherwise the object is
-/// unchanged, and nothing is left.
+/// [`Error::NoConditions`] unless the store honours conditions, by the profile of the plan, or the
+/// commit is [unconditional](CommitOptions::unconditional); [`Error::Tags`] if the tags cannot be
+/// read; [`Error::WrongPart`] if the store copied something else than a range; [`Error::Changed`]
+/// if somebody else wrote the object since; [`Error::Unknown`] if the answer to the last request
+/// was lost and looking at the object did not tell; [`Error::LeftOver`] if the upload could not be
+/// aborted. Otherwise the object is unchanged, and nothing is left.
 ///
 /// ```no_run
 /// use bytesplice_s3::{Client, CommitOptions, Piece, Plan, Profile, Settings, Store, commit};
@@ -86,20 +100,31 @@ pub fn commit(
     if let Some(cancel) = options.cancel {
         cancel.begin();
     }
+    if !options.unconditional {
+        plan.conditions().check(store.name())?;
+    }
     let job = Job { store, old, plan, new, options };
-    let condition = old.map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone()));
+    let attributes = attributes(store, old, options)?;
+    let rules = Rules {
+        condition: old.map_or(Condition::Absent, |head| Condition::Matches(head.etag.clone())),
+        looks_first: plan.checks_before_swap(),
+        unconditional: options.unconditional,
+    };
     if plan.is_single_put() {
         let body = job.body(0..plan.len())?;
         job.pass_commit_point()?;
-        return completion::put(store, &body, old, &condition);
+        return completion::put(store, &body, &attributes, &rules);
     }
-    let (upload, there) = begin(store, old, options.resume)?;
+    let (upload, there) = begin(store, &attributes, options.resume)?;
     if let Some(tell) = options.on_upload {
         tell(&upload.id);
     }
     let result = job.parts(&upload, &there).and_then(|parts| {
+        if plan.checks_before_swap() && plan.has_copies() {
+            job.check_lengths(&upload)?;
+        }
         job.pass_commit_point()?;
-        completion::complete(store, &upload, &parts, plan.len(), &condition)
+        completion::complete(store, &upload, &parts, plan.len(), &rules)
     });
     match result {
         Err(error) if !options.keep_upload && !matches!(error, Error::Unknown { .. }) => {
@@ -116,21 +141,58 @@ pub fn commit(
     }
 }
 
+/// The attributes of the new object: those of the old one, and its tags.
+///
+/// The tags are asked for once, also if the store does not tell that there are any: Amazon S3 tells
+/// their number only to those who may read them, and Apache Ozone to nobody.
+fn attributes(
+    store: &dyn Store,
+    old: Option<&Head>,
+    options: &CommitOptions<'_>,
+) -> Result<Vec<Attribute>> {
+    let Some(old) = old else { return Ok(Vec::new()) };
+    let mut attributes = old.attributes.clone();
+    if options.drop_tags {
+        return Ok(attributes);
+    }
+    let unreadable =
+        |source: Error| Error::Tags { object: store.name().clone(), source: Box::new(source) };
+    let tags = store.tags().map_err(|error| match error {
+        error @ (Error::Refused { .. } | Error::BadAnswer { .. }) => unreadable(error),
+        error => error,
+    })?;
+    if tags.is_empty() && old.tags.is_some_and(|count| count > 0) {
+        return Err(unreadable(Error::BadAnswer {
+            object: store.name().clone(),
+            operation: Operation::GetTags,
+            why: "it has none of the tags that HeadObject counts".to_owned(),
+        }));
+    }
+    if !tags.is_empty() {
+        let tags = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(tags).finish();
+        attributes.push(Attribute::new("x-amz-tagging", tags));
+    }
+    Ok(attributes)
+}
+
 /// The upload to put parts into, and the parts that it has.
 fn begin(
     store: &dyn Store,
-    old: Option<&Head>,
+    attributes: &[Attribute],
     resume: Option<&str>,
 ) -> Result<(Upload, Vec<UploadedPart>)> {
     if let Some(id) = resume {
-        let there = store.list_parts(id)?;
+        // A part that is listed twice came twice (SeaweedFS), and nothing tells which one counts.
+        let listed = store.list_parts(id)?;
+        let single = listed.chunk_by(|one, other| one.number == other.number);
+        let there: Vec<_> = single.filter(|parts| parts.len() == 1).flatten().cloned().collect();
         if there.iter().any(|part| part.checksum.is_some()) {
             return Ok((Upload { id: id.to_owned(), checksums: true }, there));
         }
         // Nothing that can be used again, nor a way to tell whether it wants checksums.
         store.abort(id)?;
     }
-    Ok((store.create_upload(old)?, Vec::new()))
+    Ok((store.create_upload(attributes)?, Vec::new()))
 }
 
 struct Job<'a> {
@@ -206,12 +268,32 @@ impl Job<'_> {
         let found = there.binary_search_by_key(&number, |part| part.number);
         if let Some(found) = found.ok().map(|index| &there[index]) {
             let is_same = found.len == Some(part.len)
+                && !found.etag.is_empty()
                 && found.checksum.as_ref().is_some_and(|found| *found == checksum(&body));
             if is_same {
                 return Ok(found.clone());
             }
         }
         self.store.upload_part(upload, number, &body)
+    }
+
+    /// Fails unless the store lists every part with the length that was asked for: some stores copy
+    /// the whole object where a range was asked for.
+    fn check_lengths(&self, upload: &Upload) -> Result<()> {
+        self.check_cancelled()?;
+        let listed = self.store.list_parts(&upload.id)?;
+        for (number, part) in (1..).zip(self.plan.parts()) {
+            let mut lens =
+                listed.iter().filter(|found| found.number == number).map(|found| found.len);
+            let first = lens.next().unwrap_or(None);
+            // One that came twice has one length.
+            let found = lens.find(|len| *len != Some(part.len)).unwrap_or(first);
+            if found != Some(part.len) {
+                let object = self.store.name().clone();
+                return Err(Error::WrongPart { object, number, expected: part.len, found });
+            }
+        }
+        Ok(())
     }
 
     /// The bytes `range` of the new contents.

@@ -11,9 +11,24 @@
 //! Whatever else comes is not known, and said to be. It matters: edits that are repeated upon an object that has them already
 //! would be made twice. A single put has no upload: the object is read again and compared. Where the store said that it did
 //! nothing, as it was too busy, nothing is in doubt, and the request is made again.
+//!
+//! Stores other than Amazon S3 may ignore the condition. So the object is looked at right before
+//! each attempt as well ([`Rules::looks_first`]): it has its old ETag then, and had it while the
+//! parts were copied, so that they are of one version.
 
-use crate::composite::Composite;
-use crate::{Condition, Error, Head, Operation, Result, Store, Upload, UploadedPart};
+use crate::composite::{Composite, bare};
+use crate::{Attribute, Condition, Error, Head, Operation, Result, Store, Upload, UploadedPart};
+
+/// How the object is swapped.
+pub(crate) struct Rules {
+    /// What must hold for the swap.
+    pub condition: Condition,
+    /// Whether the object is looked at right before the swap, as the store may ignore the
+    /// condition.
+    pub looks_first: bool,
+    /// Whether the swap goes without a condition at a store that has none.
+    pub unconditional: bool,
+}
 
 /// Swaps the object, and gives its new ETag. Not before all parts are there.
 pub(crate) fn complete(
@@ -21,20 +36,21 @@ pub(crate) fn complete(
     upload: &Upload,
     parts: &[UploadedPart],
     len: u64,
-    condition: &Condition,
+    rules: &Rules,
 ) -> Result<String> {
     let composite = Composite::of(parts, len);
     let etag_of_ours = |now: Option<Head>| now.filter(|now| composite.is(now)).map(|now| now.etag);
     let changed =
         || Error::Changed { object: store.name().clone(), operation: Operation::Complete };
     let gone = || Error::UploadGone { object: store.name().clone(), upload: upload.id.clone() };
-    let mut swap = Swap::new(store, condition, &upload.id);
+    let mut swap = Swap::new(store, rules, &upload.id);
     loop {
-        let (failure, now) = match swap.attempt(|| store.complete(upload, parts, condition))? {
-            Attempt::Swapped(etag) => return Ok(etag),
-            Attempt::Undone => continue,
-            Attempt::Lost(failure, now) => (failure, now),
-        };
+        let (failure, now) =
+            match swap.attempt(|condition| store.complete(upload, parts, condition))? {
+                Attempt::Swapped(etag) => return Ok(etag),
+                Attempt::Undone => continue,
+                Attempt::Lost(failure, now) => (failure, now),
+            };
         if !swap.is_old(now.as_ref()) {
             if let Some(etag) = etag_of_ours(now) {
                 return Ok(etag);
@@ -65,16 +81,17 @@ pub(crate) fn complete(
 pub(crate) fn put(
     store: &dyn Store,
     body: &[u8],
-    like: Option<&Head>,
-    condition: &Condition,
+    attributes: &[Attribute],
+    rules: &Rules,
 ) -> Result<String> {
-    let mut swap = Swap::new(store, condition, "");
+    let mut swap = Swap::new(store, rules, "");
     loop {
-        let (failure, now) = match swap.attempt(|| store.put(body, like, condition))? {
-            Attempt::Swapped(etag) => return Ok(etag),
-            Attempt::Undone => continue,
-            Attempt::Lost(failure, now) => (failure, now),
-        };
+        let (failure, now) =
+            match swap.attempt(|condition| store.put(body, attributes, condition))? {
+                Attempt::Swapped(etag) => return Ok(etag),
+                Attempt::Undone => continue,
+                Attempt::Lost(failure, now) => (failure, now),
+            };
         if swap.is_old(now.as_ref()) && swap.waits_after(&failure) {
             continue;
         }
@@ -88,7 +105,7 @@ pub(crate) fn put(
 /// What is known while an object is being swapped.
 struct Swap<'a> {
     store: &'a dyn Store,
-    condition: &'a Condition,
+    rules: &'a Rules,
     /// Empty for a single put.
     upload: &'a str,
     failures: u32,
@@ -107,12 +124,22 @@ enum Attempt {
 }
 
 impl<'a> Swap<'a> {
-    fn new(store: &'a dyn Store, condition: &'a Condition, upload: &'a str) -> Self {
-        Self { store, condition, upload, failures: 0, is_in_doubt: false }
+    fn new(store: &'a dyn Store, rules: &'a Rules, upload: &'a str) -> Self {
+        Self { store, rules, upload, failures: 0, is_in_doubt: false }
     }
 
-    fn attempt(&mut self, request: impl FnOnce() -> Result<String>) -> Result<Attempt> {
-        let failure = match request() {
+    /// Makes a request under the condition.
+    fn attempt(&mut self, request: impl Fn(&Condition) -> Result<String>) -> Result<Attempt> {
+        if self.rules.looks_first
+            && let Some(attempt) = self.look_first()?
+        {
+            return Ok(attempt);
+        }
+        let mut result = request(&self.rules.condition);
+        if self.rules.unconditional && result.as_ref().is_err_and(is_not_implemented) {
+            result = request(&Condition::Always);
+        }
+        let failure = match result {
             Ok(etag) => return Ok(Attempt::Swapped(etag)),
             Err(failure) => failure,
         };
@@ -130,6 +157,32 @@ impl<'a> Swap<'a> {
         } else {
             Err(failure)
         }
+    }
+
+    /// Looks whether the object is still the old one. If it is not, an attempt in doubt may have
+    /// made it what it is.
+    fn look_first(&self) -> Result<Option<Attempt>> {
+        let object = || self.store.name().clone();
+        let now = match self.store.head() {
+            Ok(head) => Some(head),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) if self.is_in_doubt => return Err(self.unknown(error)),
+            Err(error) => return Err(error),
+        };
+        if self.is_old(now.as_ref()) {
+            return Ok(None);
+        }
+        if !self.is_in_doubt {
+            return Err(Error::Changed { object: object(), operation: Operation::Head });
+        }
+        let lost = Error::Unreachable {
+            object: object(),
+            operation: if self.upload.is_empty() { Operation::Put } else { Operation::Complete },
+            attempts: self.failures,
+            undone: false,
+            why: "its answer was lost".to_owned(),
+        };
+        Ok(Some(Attempt::Lost(lost, now)))
     }
 
     /// Waits if there is to be another attempt.
@@ -154,8 +207,9 @@ impl<'a> Swap<'a> {
 
     /// Whether the condition for the swap still holds.
     fn is_old(&self, now: Option<&Head>) -> bool {
-        match (self.condition, now) {
-            (Condition::Matches(old), Some(head)) => *old == head.etag,
+        match (&self.rules.condition, now) {
+            // Some stores leave the quotes out of the header.
+            (Condition::Matches(old), Some(head)) => bare(old) == bare(&head.etag),
             (Condition::Absent, None) => true,
             _ => false,
         }
@@ -164,5 +218,14 @@ impl<'a> Swap<'a> {
     fn unknown(&self, source: Error) -> Error {
         let (object, upload) = (self.store.name().clone(), self.upload.to_owned());
         Error::Unknown { object, upload, source: Box::new(source) }
+    }
+}
+
+/// Whether a store says that it has no writes under conditions.
+fn is_not_implemented(error: &Error) -> bool {
+    match error {
+        Error::Refused { status: 501, .. } => true,
+        Error::Refused { code, .. } => code == "NotImplemented",
+        _ => false,
     }
 }

@@ -48,7 +48,8 @@ fn md5_in(etag: &str) -> Option<Vec<u8>> {
     md5.map(|md5| md5.to_be_bytes().to_vec())
 }
 
-fn bare(etag: &str) -> &str {
+/// An ETag without its quotes.
+pub(crate) fn bare(etag: &str) -> &str {
     etag.trim_matches('"')
 }
 
@@ -63,7 +64,7 @@ mod tests {
 
     fn head(len: u64, etag: &str, checksum: Option<&str>) -> Head {
         let checksum = checksum.map(str::to_owned);
-        Head { len, etag: etag.to_owned(), checksum, attributes: Vec::new(), tags: 0 }
+        Head { len, etag: etag.to_owned(), checksum, attributes: Vec::new(), tags: None }
     }
 
     /// By s3s-fs 0.14 and SeaweedFS 4.48, with the ETags of "a" and "b" by `md5sum`.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::io;
 
-use crate::{ObjectName, PlanError};
+use crate::{Conditions, ObjectName, PlanError};
 
 /// What every fallible function of this crate returns, but for planning.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -27,6 +27,12 @@ pub enum Error {
         endpoint: String,
         /// What is wrong.
         why: String,
+    },
+    /// There is no kind of store of this name.
+    #[error("there is no kind of store {name:?}: use aws, compatible or equal-parts")]
+    StoreKind {
+        /// As given.
+        name: String,
     },
     /// There are no credentials, or they are of a kind that is not supported.
     #[error("no credentials for the store: {why}")]
@@ -74,7 +80,7 @@ pub enum Error {
     /// The store said no.
     #[error(
         "{object}: the store refused {operation}: {}; the object is unchanged{}",
-        Answer(*status, code, message), advice(*status, code)
+        Answer(*status, code, message), advice(*operation, *status, code)
     )]
     Refused {
         /// The object.
@@ -88,6 +94,45 @@ pub enum Error {
         /// The store's words; empty as well.
         message: String,
     },
+    /// The tags of the object cannot be read, and would be lost.
+    #[error(
+        "{object}: its tags cannot be read, and would be lost ({source}): get the permission s3:GetObjectTagging, or drop the tags"
+    )]
+    Tags {
+        /// The object.
+        object: ObjectName,
+        /// The answer to GetObjectTagging.
+        source: Box<Error>,
+    },
+    /// The store may carry out a write whose condition does not hold, so that a commit could lose
+    /// what others write.
+    #[error(
+        "{object}: {}: a commit could lose what others write to the object at the same time; nothing was changed: {}",
+        no_conditions(*conditions), without_conditions(*conditions)
+    )]
+    NoConditions {
+        /// The object.
+        object: ObjectName,
+        /// What is known of the store: [`Unsupported`](Conditions::Unsupported) or
+        /// [`Unknown`](Conditions::Unknown).
+        conditions: Conditions,
+    },
+    /// A part of the upload has another length than was asked for: the store did not copy the
+    /// range.
+    #[error(
+        "{object}: part {number} has {} in the place of {expected}: the store does not copy ranges (x-amz-copy-source-range); the object is unchanged, and cannot be spliced there",
+        found.map_or_else(|| "a length that the store does not tell".to_owned(), |len| format!("{len} bytes"))
+    )]
+    WrongPart {
+        /// The object.
+        object: ObjectName,
+        /// Number of the part, from 1 on.
+        number: u16,
+        /// Length that was asked for, in bytes.
+        expected: u64,
+        /// Length that the store lists, in bytes; `None` if it lists none.
+        found: Option<u64>,
+    },
     /// The store could not be reached, or was too busy, as often as it was tried.
     #[error(
         "{object}: {operation} failed{}: {why}; the object is unchanged: try again later",
@@ -100,7 +145,8 @@ pub enum Error {
         operation: Operation,
         /// How often.
         attempts: u32,
-        /// Whether the store said each time that it did nothing.
+        /// Whether nothing was done for sure: each time the store said so, or could not even be
+        /// connected to.
         undone: bool,
         /// The last failure.
         why: String,
@@ -149,7 +195,8 @@ pub enum Error {
     },
     /// The last request was sent, its answer did not arrive, and the object did not tell. Others may have written over it.
     #[error(
-        "{object}: whether it has the new contents, or had them before others wrote it, is not known ({source}): look at it before the edits are repeated{}",
+        "{object}: whether it has the new contents, or had them before others wrote it, is not known ({}): look at it before the edits are repeated{}",
+        cause(source),
         upload_left(upload)
     )]
     Unknown {
@@ -200,6 +247,8 @@ pub enum Operation {
     ListParts,
     /// ListMultipartUploads.
     ListUploads,
+    /// DeleteObject, of the key that a probe wrote.
+    Delete,
 }
 
 impl fmt::Display for Operation {
@@ -216,6 +265,7 @@ impl fmt::Display for Operation {
             Self::Abort => "AbortMultipartUpload",
             Self::ListParts => "ListParts",
             Self::ListUploads => "ListMultipartUploads",
+            Self::Delete => "DeleteObject",
         })
     }
 }
@@ -262,14 +312,49 @@ impl fmt::Display for Answer<'_> {
     }
 }
 
+/// Why nobody knows what an object holds: without what the error says of the object otherwise.
+fn cause(error: &Error) -> String {
+    match error {
+        Error::Unreachable { operation, why, .. } | Error::BadAnswer { operation, why, .. } => {
+            format!("{operation}: {why}")
+        }
+        error => error.to_string(),
+    }
+}
+
 fn upload_left(upload: &str) -> String {
     let or_abort = format!("; if it has its old ETag, commit again or abort the upload {upload}");
     if upload.is_empty() { String::new() } else { or_abort }
 }
 
+fn no_conditions(conditions: Conditions) -> &'static str {
+    match conditions {
+        Conditions::Unknown => "whether the store honours If-Match is not known",
+        _ => "the store does not honour If-Match",
+    }
+}
+
+fn without_conditions(conditions: Conditions) -> &'static str {
+    match conditions {
+        Conditions::Unknown => {
+            "probe the store, or say what it is; or commit unconditionally if nobody else writes the object"
+        }
+        _ => "commit unconditionally if nobody else writes the object",
+    }
+}
+
 /// What to do about some answers.
-fn advice(status: u16, code: &str) -> &'static str {
+fn advice(operation: Operation, status: u16, code: &str) -> &'static str {
     match code {
+        "AccessDenied" if operation == Operation::ListParts => {
+            ": the credentials need s3:ListMultipartUploadParts, so that the lengths of the parts can be checked before the swap"
+        }
+        "AccessDenied" if operation == Operation::Delete => {
+            ": remove this key of a probe, or give the credentials s3:DeleteObject"
+        }
+        "NotImplemented" if matches!(operation, Operation::Put | Operation::Complete) => {
+            ": a store without conditional writes takes unconditional commits only"
+        }
         "" if status == 403 => {
             ": check the credentials and the region, and whether they may read the object"
         }

@@ -7,8 +7,8 @@ use bytesplice::{Contents, FileState, OpenOptions};
 
 use crate::original::OriginalObject;
 use crate::{
-    Client, CommitOptions, Error, Head, ObjectName, ObjectState, Piece, Plan, Profile, Result,
-    Settings, Store, commit,
+    Client, CommitOptions, Conditions, Error, Head, ObjectName, ObjectState, Piece, Plan, Profile,
+    Result, Settings, Store, commit,
 };
 
 /// An object whose bytes `0..len` can be spliced like those of a file.
@@ -42,7 +42,8 @@ bytesplice::owns_contents!(ObjectFile);
 pub struct ObjectOptions {
     /// Begin with empty contents where there is no object, to be made by the commit.
     pub create: bool,
-    /// What the store allows; none: told by its address, by [`Profile::of`].
+    /// What the store allows; none: told by the [settings](Settings::profile), and
+    /// [`Profile::UNKNOWN`] for a store that was made without settings.
     pub profile: Option<Profile>,
     /// How many bytes a commit may fetch so that what it removes can be brought back by an undo after it: none, unless
     /// this is set.
@@ -71,8 +72,7 @@ impl ObjectFile {
         settings: &Settings,
         options: ObjectOptions,
     ) -> Result<Self> {
-        let profile = options.profile.clone();
-        let profile = profile.unwrap_or_else(|| Profile::of(settings.endpoint.as_deref()));
+        let profile = options.profile.clone().unwrap_or_else(|| settings.profile());
         let store = Arc::new(Client::new(name, settings)?);
         Self::of_store(store, ObjectOptions { profile: Some(profile), ..options })
     }
@@ -93,7 +93,7 @@ impl ObjectFile {
             contents: Contents::new(path, Arc::new(original), &options.contents),
             store,
             head,
-            profile: options.profile.unwrap_or(Profile::COMPATIBLE),
+            profile: options.profile.unwrap_or(Profile::UNKNOWN),
             fetched_history: options.fetched_history,
         })
     }
@@ -108,6 +108,19 @@ impl ObjectFile {
     #[must_use]
     pub fn head(&self) -> Option<&Head> {
         self.head.as_ref()
+    }
+
+    /// What the store does with a write whose condition does not hold, by the profile, or as it was
+    /// [set](Self::set_conditions).
+    #[must_use]
+    pub fn conditions(&self) -> Conditions {
+        self.profile.conditions
+    }
+
+    /// Sets what the store does with a write whose condition does not hold, such as a
+    /// [`probe`](crate::probe()) found out.
+    pub fn set_conditions(&mut self, conditions: Conditions) {
+        self.profile.conditions = conditions;
     }
 
     /// What a commit would ask of the store, and what it costs. O(n log n) in the pieces; no request.
@@ -160,7 +173,9 @@ impl ObjectFile {
         })?;
         // The new object has the attributes of the old one.
         let old = self.head.take();
-        let (attributes, tags) = old.map_or((Vec::new(), 0), |old| (old.attributes, old.tags));
+        let attributes = old.map_or(Vec::new(), |old| old.attributes);
+        // Asked for again by the next commit.
+        let tags = None;
         self.head = Some(Head { len: plan.len(), etag, checksum: None, attributes, tags });
         let original = original(&self.store, self.head.as_ref());
         self.contents.end_commit(Arc::new(original), kept);

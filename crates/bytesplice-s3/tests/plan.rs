@@ -229,9 +229,32 @@ fn a_tebibyte_without_its_first_bytes_sends_nothing() {
     let plan = plan.unwrap();
     assert_eq!((plan.cost().bytes_up, plan.cost().bytes_down), (0, 0));
     assert_eq!(plan.cost().requests.copies, TIB.div_ceil(5 << 30));
-    assert_eq!(plan.cost().requests.total(), TIB.div_ceil(5 << 30) + 2);
-    // 207 requests at half a cent a thousand.
-    assert!((plan.cost().price - 207.0 * 0.005 / 1000.0).abs() < 1e-12);
+    assert_eq!(plan.cost().requests.total(), TIB.div_ceil(5 << 30) + 3);
+    // 207 requests at half a cent a thousand, and the tags are read.
+    let price = 207.0 * 0.005 / 1000.0 + 0.0004 / 1000.0;
+    assert!((plan.cost().price - price).abs() < 1e-12);
+}
+
+#[test]
+fn what_is_checked_before_the_swap_is_counted() {
+    let counts = |pieces: &[Piece], old_len, profile: &Profile| {
+        let plan = Plan::new(pieces.iter().copied(), old_len, profile).unwrap();
+        let requests = plan.cost().requests;
+        assert_eq!(plan.conditions(), profile.conditions);
+        (requests.tags, requests.lists, requests.heads)
+    };
+    let copied = [Piece::Kept { offset: 0, len: TIB }, Piece::New { len: 1 }];
+    // 1,001 parts and more.
+    let many = [Piece::Kept { offset: 0, len: 5 * TIB - 1 }];
+    let new = [Piece::New { len: 100 * MIB }];
+    for profile in [Profile::COMPATIBLE, Profile::UNKNOWN] {
+        assert_eq!(counts(&copied, TIB, &profile), (1, 1, 1));
+        assert_eq!(counts(&many, 5 * TIB, &profile), (1, 2, 1));
+        // Nothing is copied, and nothing was there.
+        assert_eq!(counts(&new, 0, &profile), (0, 0, 1));
+        assert_eq!(counts(&new[..0], 7, &profile), (1, 0, 1));
+    }
+    assert_eq!(counts(&copied, TIB, &Profile::AWS), (1, 0, 0));
 }
 
 #[test]

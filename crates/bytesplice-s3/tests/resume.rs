@@ -10,9 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use bytesplice::Cancel;
 use bytesplice_s3::{
-    CommitOptions, Condition, Error, Head, LeftoverUpload, ObjectFile, ObjectName, ObjectOptions,
-    ObjectState, Operation, Piece, Plan, Profile, Result, Retry, Store, Upload, UploadedPart,
-    commit,
+    Attribute, CommitOptions, Condition, Error, Head, LeftoverUpload, ObjectFile, ObjectName,
+    ObjectOptions, ObjectState, Operation, Piece, Plan, Profile, Result, Retry, Store, Upload,
+    UploadedPart, commit,
 };
 use rustix::process::{Resource, Rlimit, geteuid, setrlimit};
 
@@ -101,7 +101,7 @@ impl Store for Memory {
             etag,
             checksum: state.checksum.clone(),
             attributes: Vec::new(),
-            tags: 0,
+            tags: None,
         })
     }
 
@@ -112,11 +112,15 @@ impl Store for Memory {
         Ok(state.bytes[range.start as usize..range.end as usize - lost].to_vec())
     }
 
-    fn put(&self, _: &[u8], _: Option<&Head>, _: &Condition) -> Result<String> {
+    fn tags(&self) -> Result<Vec<(String, String)>> {
+        Ok(Vec::new())
+    }
+
+    fn put(&self, _: &[u8], _: &[Attribute], _: &Condition) -> Result<String> {
         unreachable!("contents of these tests are longer than a part")
     }
 
-    fn create_upload(&self, _: Option<&Head>) -> Result<Upload> {
+    fn create_upload(&self, _: &[Attribute]) -> Result<Upload> {
         let mut state = self.state.lock().unwrap();
         state.upload = Some(BTreeMap::new());
         state.created += 1;
@@ -187,6 +191,10 @@ impl Store for Memory {
         let state = self.state.lock().unwrap();
         let parts = state.upload.as_ref().ok_or_else(|| self.gone())?;
         Ok(parts.iter().map(|(number, bytes)| listed(*number, bytes)).collect())
+    }
+
+    fn delete(&self) -> Result<()> {
+        unreachable!("commits remove nothing")
     }
 
     fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {

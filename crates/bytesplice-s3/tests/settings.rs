@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bytesplice_s3::{Addressing, Error, Result, Settings};
+use bytesplice_s3::{Addressing, Conditions, Error, Profile, Result, Settings};
 
 fn settings(folder: &Path, variables: &[(&str, &str)]) -> Result<Settings> {
     Settings::from_variables(None, &|name| {
@@ -96,4 +96,51 @@ fn what_is_not_supported_says_what_to_do() {
         let error = settings(folder.path(), variables).unwrap_err();
         assert!(matches!(error, Error::Credentials { .. }), "{error}");
     }
+}
+
+/// Stores that say what they do with conditions are known by their address, and by nothing that
+/// only looks like it.
+#[test]
+fn stores_are_known_by_their_address() {
+    let unsupported = Profile { conditions: Conditions::Unsupported, ..Profile::COMPATIBLE };
+    let china = Profile { checks_before_swap: false, ..Profile::COMPATIBLE };
+    for (endpoint, profile) in [
+        ("https://s3.eu-central-1.amazonaws.com", Profile::AWS),
+        ("https://S3.EU-Central-1.AmazonAWS.com:443/", Profile::AWS),
+        ("https://s3.cn-north-1.amazonaws.com.cn", china),
+        ("https://account.eu.r2.cloudflarestorage.com", Profile::EQUAL_PARTS),
+        ("https://s3.gra.io.cloud.ovh.net/", Profile::COMPATIBLE),
+        ("https://s3.ru-1.storage.selcloud.ru", Profile::COMPATIBLE),
+        ("https://s3.us-west-004.backblazeb2.com", unsupported),
+        ("http://localhost:9000", Profile::UNKNOWN),
+        ("https://s3.wasabisys.com", Profile::UNKNOWN),
+        ("https://amazonaws.com.example.com", Profile::UNKNOWN),
+        ("https://notamazonaws.com", Profile::UNKNOWN),
+        ("https://example.com/s3.amazonaws.com", Profile::UNKNOWN),
+    ] {
+        assert_eq!(Profile::of(Some(endpoint)), profile, "{endpoint}");
+    }
+    assert_eq!(Profile::of(None), Profile::AWS);
+}
+
+/// What a store is like is said by a variable, also against its address; a misspelt kind is an
+/// error.
+#[test]
+fn stores_are_told_by_a_variable() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = [("AWS_ACCESS_KEY_ID", "k"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    let address = ("AWS_ENDPOINT_URL", "http://localhost:9000");
+    for (kind, profile) in [
+        ("", Profile::UNKNOWN),
+        ("aws", Profile::AWS),
+        ("compatible", Profile::COMPATIBLE),
+        ("equal-parts", Profile::EQUAL_PARTS),
+    ] {
+        let variables = [&keys[..], &[address, ("BYTESPLICE_STORE", kind)]].concat();
+        assert_eq!(settings(folder.path(), &variables).unwrap().profile(), profile, "{kind}");
+    }
+    let variables = [&keys[..], &[("BYTESPLICE_STORE", "minio")]].concat();
+    let error = settings(folder.path(), &variables).unwrap_err();
+    assert!(matches!(error, Error::StoreKind { .. }), "{error}");
+    assert!(error.to_string().contains("compatible"), "{error}");
 }

@@ -24,7 +24,7 @@ use crate::matches::{Match, Matches};
 use crate::new_bytes::{self, NewBytes, PyContent};
 use crate::offset::{Limits, Offset};
 use crate::place::{
-    Place, StoreOptions, address, client, only_for_objects, open_object, open_place,
+    Place, StoreOptions, WriteOptions, address, client, only_for_objects, open_object, open_place,
 };
 use crate::reading::in_memory;
 use crate::stores::FileStores;
@@ -63,8 +63,15 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// Objects are not locked, and with create the commit makes them. endpoint is the address of their store, without it that of
 /// AWS_ENDPOINT_URL, or Amazon S3; store says what it allows, without it told by its address: "aws", "compatible" or
 /// "equal-parts". A commit fetches up to fetched_history bytes that it removes, so that undo can bring them back after it.
+///
+/// A commit needs a store that honours If-Match, or it could lose what others write at the same
+/// time: StoreError where that is not known. store="compatible", or BYTESPLICE_STORE=compatible in
+/// the environment, says that it does; probe_store finds out, unless read_only, by writing to an
+/// object of its own beside it, which is removed again; unconditional commits in any case, for
+/// objects that nobody else writes. drop_tags does not carry over the object's tags, for
+/// credentials that may not read them.
 #[pyfunction]
-#[pyo3(signature = (path, *, read_only=false, create=false, lock="try", memory_limit=None, history_limit=None, temporary_directory=None, endpoint=None, store=None, fetched_history=None))]
+#[pyo3(signature = (path, *, read_only=false, create=false, lock="try", memory_limit=None, history_limit=None, temporary_directory=None, endpoint=None, store=None, fetched_history=None, probe_store=false, unconditional=false, drop_tags=false))]
 #[expect(clippy::too_many_arguments, reason = "the options are keywords")]
 fn open(
     py: Python<'_>,
@@ -78,6 +85,9 @@ fn open(
     endpoint: Option<String>,
     store: Option<&str>,
     fetched_history: Option<Offset>,
+    probe_store: bool,
+    unconditional: bool,
+    drop_tags: bool,
 ) -> PyResult<PySpliceFile> {
     let (lock, waits) = match lock {
         "try" => (LockMode::Try, false),
@@ -100,7 +110,8 @@ fn open(
     if let Some(directory) = temporary_directory {
         options = options.temporary_directory(directory);
     }
-    let store = StoreOptions::read(endpoint, store)?;
+    let writes = WriteOptions { probe_store, unconditional, drop_tags };
+    let store = StoreOptions::read(endpoint, store)?.with_writes(writes);
     let path = match path {
         Place::File(path) => path,
         Place::Object(_) if waits => {
@@ -115,8 +126,10 @@ fn open(
                 contents: options,
                 ..ObjectOptions::default()
             };
-            let object = open_object(py, name, &store, options)?;
-            return Ok(PySpliceFile::new(object.into(), read_only));
+            // Nothing is to be written.
+            let writes = WriteOptions { probe_store: probe_store && !read_only, ..writes };
+            let object = open_object(py, name, &store.with_writes(writes), options)?;
+            return Ok(PySpliceFile::new(object.into(), read_only, writes));
         }
     };
     store.check_file()?;
@@ -196,7 +209,7 @@ const DAY: f64 = 86_400.0;
 /// script is a path, the bytes of a script, or a binary file object. The other arguments are those of SpliceFile.commit and of
 /// open.
 #[pyfunction]
-#[pyo3(signature = (path, script, *, progress=None, strategy="auto", durable=true, endpoint=None, store=None))]
+#[pyo3(signature = (path, script, *, progress=None, strategy="auto", durable=true, endpoint=None, store=None, probe_store=false, unconditional=false, drop_tags=false))]
 #[expect(clippy::too_many_arguments, reason = "most of them are keywords")]
 fn apply(
     py: Python<'_>,
@@ -207,15 +220,19 @@ fn apply(
     durable: bool,
     endpoint: Option<String>,
     store: Option<&str>,
+    probe_store: bool,
+    unconditional: bool,
+    drop_tags: bool,
 ) -> PyResult<u64> {
     let how = How::of_file(strategy, durable, progress)?;
-    let store = StoreOptions::read(endpoint, store)?;
+    let writes = WriteOptions { probe_store, unconditional, drop_tags };
+    let store = StoreOptions::read(endpoint, store)?.with_writes(writes);
     match &path {
         Place::File(_) => store.check_file()?,
         Place::Object(_) => how.check_object()?,
     }
     let opened = open_place(py, path, &store, OpenOptions::new())?;
-    let file = PySpliceFile::new(opened, false);
+    let file = PySpliceFile::new(opened, false, writes);
     let outcome = file.apply(py, script).and_then(|count| {
         file.commit_as(py, how)?;
         Ok(count)
@@ -235,20 +252,22 @@ fn apply(
 pub(crate) struct PySpliceFile {
     pub(crate) file: SharedFile,
     path: PathBuf,
+    /// How an object is committed.
+    writes: WriteOptions,
 }
 
 impl PySpliceFile {
     /// `read_only` is for objects: files know it themselves.
-    fn new(file: Opened, read_only: bool) -> Self {
+    fn new(file: Opened, read_only: bool, writes: WriteOptions) -> Self {
         let (path, read_only) = match &file {
             Opened::File(file) => (file.path().into(), file.is_read_only()),
             Opened::Object(object) => (address(object.store().name()).into(), read_only),
         };
-        Self { file: SharedFile::new(file, read_only), path }
+        Self { file: SharedFile::new(file, read_only), path, writes }
     }
 
     fn of_file(file: SpliceFile) -> Self {
-        Self::new(file.into(), false)
+        Self::new(file.into(), false, WriteOptions::default())
     }
 
     /// Makes an edit that does not take long, unless bytes have to be fetched for it, nor runs Python code.
@@ -315,7 +334,7 @@ impl PySpliceFile {
                 Opened::Object(object) if *read_only && is_modified => {
                     return Err(to_python(Error::PermissionDenied { path: object.path().into() }));
                 }
-                Opened::Object(object) => return commit_object(py, object, how),
+                Opened::Object(object) => return commit_object(py, object, how, self.writes),
             };
             let stores = is_modified.then(|| FileStores::at(file.path())).flatten();
             let _committing = stores.as_ref().map(|stores| stores.committing(py)).transpose()?;

@@ -8,6 +8,7 @@ mod proxy;
 #[path = "../../../bytesplice-s3/tests/object_stores/servers.rs"]
 #[expect(dead_code, reason = "one of its servers is enough here")]
 mod servers;
+mod unknown_stores;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -58,6 +59,7 @@ impl<'a> Place<'a> {
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
+            .env("BYTESPLICE_STORE", "compatible")
             .stdin(Stdio::null());
         command
     }
@@ -84,7 +86,7 @@ impl<'a> Place<'a> {
             Err(Error::NotFound { .. }) => Condition::Absent,
             Err(error) => panic!("{error}"),
         };
-        client.put(bytes, None, &condition).unwrap();
+        client.put(bytes, &[], &condition).unwrap();
     }
 
     fn get(&self, key: &str) -> Vec<u8> {
@@ -383,7 +385,7 @@ fn objects_are_told_as_the_schema_says(place: &Place<'_>) {
     run("find s3://bucket/it Zeile", 0);
     run("show s3://bucket/it 0..20", 0);
     assert_eq!(run("recover s3://bucket/it", 0)["recovery"], "clean");
-    let upload = place.client("it").create_upload(None).unwrap();
+    let upload = place.client("it").create_upload(&[]).unwrap();
     assert_eq!(run("recover s3://bucket/it", 0)["left"][0]["id"], upload.id);
     assert_eq!(run("status s3://bucket/it", 0)["uploads"][0]["id"], upload.id);
     assert_eq!(run("recover s3://bucket/it --older-than 0s", 0)["aborted"][0]["id"], upload.id);
@@ -406,7 +408,7 @@ type Scenario = fn(&Place<'_>);
 #[test]
 fn commands_take_objects() {
     let server = Server::start(Kind::SeaweedFs);
-    let scenarios: [(&str, Scenario); 8] = [
+    let scenarios: [(&str, Scenario); 10] = [
         (
             "commands do with objects what they do with files",
             commands_do_with_objects_what_they_do_with_files,
@@ -417,6 +419,14 @@ fn commands_take_objects() {
         ("a kept upload is resumed", a_kept_upload_is_resumed),
         ("progress is told in lines", progress_is_told_in_lines),
         ("objects are told as the schema says", objects_are_told_as_the_schema_says),
+        (
+            "stores that nobody knows are refused with the ways on",
+            unknown_stores::stores_that_nobody_knows_are_refused_with_the_ways_on,
+        ),
+        (
+            "tags are kept or the commit is refused",
+            unknown_stores::tags_are_kept_or_the_commit_is_refused,
+        ),
         (
             "files named like objects are reached by a dot",
             files_named_like_objects_are_reached_by_a_dot,

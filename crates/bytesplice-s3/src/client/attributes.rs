@@ -1,7 +1,9 @@
 use ureq::http::HeaderMap;
 
+use crate::Attribute;
+
 /// Headers of a HEAD that a new object takes over as they are.
-const KEPT: [&str; 10] = [
+const KEPT: [&str; 11] = [
     "cache-control",
     "content-disposition",
     "content-encoding",
@@ -11,28 +13,32 @@ const KEPT: [&str; 10] = [
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-server-side-encryption-bucket-key-enabled",
+    "x-amz-storage-class",
     "x-amz-website-redirect-location",
 ];
 
-/// The headers that make a new object like the one that `headers` describe; or the name of one that cannot be sent again.
-pub(super) fn attributes(headers: &HeaderMap) -> Result<Vec<(String, String)>, String> {
-    let mut kept: Vec<(String, String)> = Vec::new();
+/// The headers that make a new object like the one that `headers` describe. The values stay as they
+/// are, byte by byte.
+pub(super) fn attributes(headers: &HeaderMap) -> Vec<Attribute> {
+    let mut kept: Vec<Attribute> = Vec::new();
     for (name, value) in headers {
         let name = name.as_str();
-        let is_kept = KEPT.contains(&name)
-            || name == "x-amz-storage-class"
-            || name.starts_with("x-amz-meta-");
-        if !is_kept {
+        let is_metadata = name.starts_with("x-amz-meta-");
+        if !is_metadata && !KEPT.contains(&name) {
             continue;
         }
-        let value = str::from_utf8(value.as_bytes()).map_err(|_| name.to_owned())?;
-        let value = if name == "content-encoding" { of_object(value) } else { value.to_owned() };
-        if !value.is_empty() {
-            kept.push((name.to_owned(), value));
+        let mut attribute = Attribute::new(name, value.as_bytes());
+        if let ("content-encoding", Ok(encodings)) = (name, value.to_str()) {
+            attribute = Attribute::new(name, of_object(encodings));
+        }
+        // Some stores send a header without a value for what an object does not have. Metadata may
+        // be empty.
+        if is_metadata || !attribute.value.is_empty() {
+            kept.push(attribute);
         }
     }
     kept.sort_unstable();
-    Ok(kept)
+    kept
 }
 
 /// Without the encoding of a body that was sent in signed chunks, which some stores keep.

@@ -6,6 +6,7 @@
 mod attributes;
 mod certificates;
 mod request;
+mod signature;
 mod store;
 mod traffic;
 mod xml;
@@ -15,12 +16,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
-use rusty_s3::{Bucket, Method, UrlStyle};
+use rusty_s3::{Bucket, UrlStyle};
 use ureq::Agent;
 use ureq::tls::TlsConfig;
 use url::Url;
 
-use crate::{Credentials, Error, Head, ObjectName, Operation, Result, Retry, Settings};
+use crate::{Credentials, Error, ObjectName, Result, Retry, Settings};
 use request::Draft;
 use traffic::Counters;
 
@@ -114,37 +115,6 @@ impl Client {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.counters.now()
-    }
-
-    /// The tags of the object, as a header wants them.
-    fn tags(&self) -> Result<String> {
-        let draft = Draft::new(Operation::GetTags, Method::Get).query("tagging", "");
-        let answer = self.send(&draft)?;
-        let document = self.document(&draft, answer.text())?;
-        let mut tags = url::form_urlencoded::Serializer::new(String::new());
-        for set in xml::children(document.root_element(), "TagSet") {
-            for tag in xml::children(set, "Tag") {
-                let text = |name| xml::text(tag, name).unwrap_or("");
-                tags.append_pair(text("Key"), text("Value"));
-            }
-        }
-        Ok(tags.finish())
-    }
-
-    /// Adds what makes a new object like `like`.
-    fn with_attributes<'a>(
-        &self,
-        mut draft: Draft<'a>,
-        like: Option<&'a Head>,
-    ) -> Result<Draft<'a>> {
-        let Some(head) = like else { return Ok(draft) };
-        for (name, value) in &head.attributes {
-            draft = draft.header(name, value);
-        }
-        if head.tags > 0 {
-            draft = draft.header("x-amz-tagging", self.tags()?);
-        }
-        Ok(draft)
     }
 
     fn document<'a>(&self, draft: &Draft<'_>, text: &'a str) -> Result<roxmltree::Document<'a>> {

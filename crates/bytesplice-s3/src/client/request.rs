@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+use std::io;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -5,7 +7,7 @@ use rusty_s3::Method;
 use ureq::http::{HeaderMap, Request};
 
 use super::{Client, xml};
-use crate::{Error, Operation, Result};
+use crate::{Attribute, Error, Operation, Result};
 
 /// A request before it is signed.
 #[derive(Debug, Clone)]
@@ -16,8 +18,8 @@ pub(super) struct Draft<'a> {
     pub of_bucket: bool,
     /// Sorted by name before it is signed.
     pub query: Vec<(&'a str, String)>,
-    /// Names in lower case.
-    pub headers: Vec<(&'a str, String)>,
+    /// Names in lower case. Values may be other bytes than UTF-8.
+    pub headers: Vec<(&'a str, Vec<u8>)>,
     pub body: &'a [u8],
     /// How many bytes of the answer are taken at most.
     pub answer: u64,
@@ -43,7 +45,15 @@ impl<'a> Draft<'a> {
     }
 
     pub fn header(mut self, name: &'a str, value: impl ToString) -> Self {
-        self.headers.push((name, value.to_string()));
+        self.headers.push((name, value.to_string().into_bytes()));
+        self
+    }
+
+    /// Adds the headers that give a new object these attributes.
+    pub fn attributes(mut self, attributes: &'a [Attribute]) -> Self {
+        let headers = attributes.iter();
+        self.headers
+            .extend(headers.map(|attribute| (&attribute.name[..], attribute.value.clone())));
         self
     }
 
@@ -76,10 +86,23 @@ enum Failure {
     /// Another attempt may help.
     Passing {
         why: String,
-        /// Whether the store said that it did nothing.
+        /// Whether the store said that it did nothing, or the request did not reach it.
         undone: bool,
     },
     Final(Error),
+}
+
+/// Whether a request failed before a connection was there to send it.
+fn was_not_sent(error: &ureq::Error) -> bool {
+    use ureq::{Error, Timeout};
+    match error {
+        Error::HostNotFound
+        | Error::ConnectionFailed
+        | Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
+        // An established connection is not refused any more.
+        Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        _ => false,
+    }
 }
 
 impl Failure {
@@ -130,7 +153,7 @@ impl Client {
         };
         let mut response = response.map_err(|error| match error.to_string() {
             why if why.contains("invalid peer certificate") => self.untrusted(draft, why),
-            why => Failure::lost(why),
+            why => Failure::Passing { why, undone: was_not_sent(&error) },
         })?;
         let status = response.status().as_u16();
         let expected = response.body().content_length();
@@ -166,8 +189,11 @@ impl Client {
         } else {
             self.bucket.object_url(self.name.key())
         };
+        let now = Timestamp::now();
+        let texts: Vec<_> =
+            headers.iter().map(|(name, value)| (*name, String::from_utf8_lossy(value))).collect();
         let url = rusty_s3::signing::sign(
-            &Timestamp::now(),
+            &now,
             draft.method,
             url,
             self.credentials.key(),
@@ -176,11 +202,14 @@ impl Client {
             self.bucket.region(),
             Duration::from_secs(15 * 60).as_secs(),
             query.iter().map(|(name, value)| (*name, value.as_str())),
-            headers.iter().map(|(name, value)| (*name, value.as_str())),
+            texts.iter().map(|(name, value)| (*name, &**value)),
         );
+        let is_text = texts.iter().all(|(_, value)| matches!(value, Cow::Borrowed(_)));
+        let url =
+            if is_text { url } else { self.signed_as_bytes(&now, draft.method, url, &headers) };
         let mut request = Request::builder().method(draft.method.to_str()).uri(url.as_str());
         for (name, value) in &headers {
-            request = request.header(*name, value);
+            request = request.header(*name, &value[..]);
         }
         request.body(draft.body).map_err(|error| error.to_string())
     }
@@ -224,6 +253,10 @@ impl Client {
                 let upload = draft.query.iter().find(|(name, _)| *name == "uploadId");
                 let upload = upload.map(|(_, id)| id.clone()).unwrap_or_default();
                 Error::UploadGone { object, upload }
+            }
+            // There is the object, but no tags.
+            (404, "NoSuchTagSet" | "NoSuchTagSetError") => {
+                Error::Refused { object, operation, status, code, message }
             }
             (404, _) => Error::NotFound { object, operation },
             _ => Error::Refused { object, operation, status, code, message },

@@ -8,8 +8,8 @@ use rusty_s3::Method;
 use super::request::{Answer, Draft};
 use super::{Client, attributes, checksum, md5, xml};
 use crate::{
-    Condition, Error, Head, LeftoverUpload, ObjectName, Operation, Result, Retry, Store, Upload,
-    UploadedPart,
+    Attribute, Condition, Error, Head, LeftoverUpload, ObjectName, Operation, Result, Retry, Store,
+    Upload, UploadedPart,
 };
 
 const CHECKSUM: &str = "x-amz-checksum-crc32c";
@@ -34,9 +34,8 @@ impl Store for Client {
             len: number("content-length").ok_or_else(|| self.missing(&draft, "Content-Length"))?,
             etag: answer.header("etag").ok_or_else(|| self.missing(&draft, "ETag"))?.to_owned(),
             checksum: answer.header(CHECKSUM).map(str::to_owned),
-            attributes: attributes::attributes(&answer.headers)
-                .map_err(|name| self.bad(&draft, format!("its header {name} is not UTF-8")))?,
-            tags: number("x-amz-tagging-count").unwrap_or(0),
+            attributes: attributes::attributes(&answer.headers),
+            tags: number("x-amz-tagging-count"),
         })
     }
 
@@ -65,9 +64,28 @@ impl Store for Client {
         Ok(answer.body)
     }
 
-    fn put(&self, body: &[u8], like: Option<&Head>, condition: &Condition) -> Result<String> {
-        let draft = Draft::new(Operation::Put, Method::Put).body(body);
-        let draft = with_condition(self.with_attributes(draft, like)?, condition);
+    fn tags(&self) -> Result<Vec<(String, String)>> {
+        let draft = Draft::new(Operation::GetTags, Method::Get).query("tagging", "");
+        let answer = match self.send(&draft) {
+            Err(error) if has_no_tags(&error) => return Ok(Vec::new()),
+            answer => answer?,
+        };
+        let document = self.document(&draft, answer.text())?;
+        let sets: Vec<_> = xml::children(document.root_element(), "TagSet").collect();
+        // A store that ignores the query sends the object.
+        if document.root_element().tag_name().name() != "Tagging" || sets.is_empty() {
+            return Err(self.missing(&draft, "TagSet"));
+        }
+        let tags = sets.into_iter().flat_map(|set| xml::children(set, "Tag")).map(|tag| {
+            let text = |name| xml::text(tag, name).unwrap_or("").to_owned();
+            (text("Key"), text("Value"))
+        });
+        Ok(tags.collect())
+    }
+
+    fn put(&self, body: &[u8], attributes: &[Attribute], condition: &Condition) -> Result<String> {
+        let draft = Draft::new(Operation::Put, Method::Put).body(body).attributes(attributes);
+        let draft = with_condition(draft, condition);
         let checked = draft.clone().header(CHECKSUM, checksum(body));
         // Sent once: whoever sends it again after a lost answer may meet his own object.
         let answer = match self.send_up_to(&checked, 1) {
@@ -80,9 +98,9 @@ impl Store for Client {
         Ok(etag.to_owned())
     }
 
-    fn create_upload(&self, like: Option<&Head>) -> Result<Upload> {
+    fn create_upload(&self, attributes: &[Attribute]) -> Result<Upload> {
         let draft = Draft::new(Operation::CreateUpload, Method::Post).query("uploads", "");
-        let draft = self.with_attributes(draft, like)?;
+        let draft = draft.attributes(attributes);
         let checked = draft.clone().header("x-amz-checksum-algorithm", "CRC32C");
         let answer = match self.send(&checked) {
             Err(error) if may_be_the_checksum(&error) => self.send(&draft),
@@ -187,8 +205,8 @@ impl Store for Client {
                 let number: u16 = number.ok_or_else(|| self.missing(&draft, "PartNumber"))?;
                 marker = marker.max(number);
                 let len = xml::text(part, "Size").and_then(|text| text.parse().ok());
-                // Without an ETag (s3s-fs) it is of no use.
-                parts.extend(self.part_in(&draft, part, number, len).ok());
+                let etag = xml::text(part, "ETag").unwrap_or("").to_owned();
+                parts.push(UploadedPart { number, etag, len, checksum: checksum_in(part) });
             }
             if xml::text(root, "IsTruncated") != Some("true") {
                 break;
@@ -198,9 +216,7 @@ impl Store for Client {
             }
         }
         parts.sort_by_key(|part| part.number);
-        // SeaweedFS lists a part twice that came twice, and does not say which one counts.
-        let single = parts.chunk_by(|one, other| one.number == other.number);
-        Ok(single.filter(|parts| parts.len() == 1).flatten().cloned().collect())
+        Ok(parts)
     }
 
     fn list_uploads(&self) -> Result<Vec<LeftoverUpload>> {
@@ -241,6 +257,13 @@ impl Store for Client {
             marker = Some(next);
         }
     }
+
+    fn delete(&self) -> Result<()> {
+        match self.send(&Draft::new(Operation::Delete, Method::Delete)) {
+            Ok(_) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Client {
@@ -253,8 +276,7 @@ impl Client {
     ) -> Result<UploadedPart> {
         let etag = xml::text(node, "ETag").filter(|etag| !etag.is_empty());
         let etag = etag.ok_or_else(|| self.missing(draft, "ETag"))?.to_owned();
-        let checksum = xml::text(node, "ChecksumCRC32C").filter(|text| !text.is_empty());
-        Ok(UploadedPart { number, etag, len, checksum: checksum.map(str::to_owned) })
+        Ok(UploadedPart { number, etag, len, checksum: checksum_in(node) })
     }
 
     fn etag_of(&self, draft: &Draft<'_>, answer: &Answer) -> Result<String, Error> {
@@ -266,8 +288,23 @@ impl Client {
     }
 }
 
+fn checksum_in(part: Node<'_, '_>) -> Option<String> {
+    xml::text(part, "ChecksumCRC32C").filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
 fn part<'a>(operation: Operation, upload: &Upload, number: u16) -> Draft<'a> {
     Draft::new(operation, Method::Put).query("partNumber", number).query("uploadId", &upload.id)
+}
+
+/// Whether a store said by this error that it has no tags, or that the object has none.
+fn has_no_tags(error: &Error) -> bool {
+    match error {
+        Error::Refused { status: 405 | 501, .. } => true,
+        Error::Refused { code, .. } => {
+            matches!(code.as_str(), "NoSuchTagSet" | "NoSuchTagSetError" | "NotImplemented")
+        }
+        _ => false,
+    }
 }
 
 /// Whether a store that does not know checksums may have said so by this error.
@@ -280,5 +317,6 @@ fn with_condition<'a>(draft: Draft<'a>, condition: &Condition) -> Draft<'a> {
     match condition {
         Condition::Matches(etag) => draft.header("if-match", etag),
         Condition::Absent => draft.header("if-none-match", "*"),
+        Condition::Always => draft,
     }
 }

@@ -2,6 +2,9 @@ use super::fetches::fetches;
 use super::{Origin, Part, Runs};
 use crate::Profile;
 
+/// Parts that one ListParts lists.
+const PARTS_OF_A_LIST: u64 = 1000;
+
 /// What a plan costs. Bytes are counted once, whatever has to be sent again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
@@ -32,24 +35,43 @@ pub struct Requests {
     pub gets: u64,
     /// CompleteMultipartUpload.
     pub completes: u64,
+    /// GetObjectTagging: one, unless the old object is empty or absent, or the tags are dropped.
+    pub tags: u64,
+    /// HeadObject, right before the swap: one if the profile has [`checks_before_swap`](Profile::checks_before_swap).
+    pub heads: u64,
+    /// ListParts, before the swap: one for 1,000 parts if the profile has
+    /// [`checks_before_swap`](Profile::checks_before_swap) and parts are copied.
+    pub lists: u64,
 }
 
 impl Requests {
     /// All of them.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.writes() + self.gets
+        self.writes() + self.reads()
     }
 
-    /// Those that are charged as writes.
+    /// Those that are charged as writes, lists among them.
     #[must_use]
     pub fn writes(&self) -> u64 {
-        self.puts + self.creates + self.uploads + self.copies + self.completes
+        self.puts + self.creates + self.uploads + self.copies + self.completes + self.lists
+    }
+
+    /// Those that are charged as reads.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.gets + self.tags + self.heads
     }
 }
 
 impl Cost {
-    pub(super) fn new(runs: &Runs, parts: &[Part], single_put: bool, profile: &Profile) -> Self {
+    pub(super) fn new(
+        runs: &Runs,
+        parts: &[Part],
+        single_put: bool,
+        old_len: u64,
+        profile: &Profile,
+    ) -> Self {
         let prices = &profile.prices;
         let mut requests = Requests::default();
         let (mut bytes_up, mut bytes_down, mut bytes_copied) = (0, 0, 0);
@@ -66,6 +88,11 @@ impl Cost {
                 bytes_down += fetch.range.end - fetch.range.start;
             }
         }
+        requests.tags = u64::from(old_len > 0);
+        requests.heads = u64::from(profile.checks_before_swap);
+        if profile.checks_before_swap && requests.copies > 0 {
+            requests.lists = (parts.len() as u64).div_ceil(PARTS_OF_A_LIST);
+        }
         if single_put {
             requests.puts = std::mem::take(&mut requests.uploads);
         } else {
@@ -73,7 +100,7 @@ impl Cost {
         }
         #[expect(clippy::cast_precision_loss, reason = "an estimate")]
         let price = requests.writes() as f64 * prices.thousand_writes / 1e3
-            + requests.gets as f64 * prices.thousand_reads / 1e3
+            + requests.reads() as f64 * prices.thousand_reads / 1e3
             + bytes_down as f64 * prices.gigabyte_out / 1e9;
         Self { bytes_up, bytes_down, bytes_copied, requests, price }
     }

@@ -10,7 +10,7 @@ pub use cost::{Cost, Requests};
 
 use std::ops::Range;
 
-use crate::{Error, ObjectName, Profile};
+use crate::{Conditions, Error, ObjectName, Profile};
 pub(crate) use fetches::Fetch;
 use fetches::fetches;
 use runs::Runs;
@@ -130,6 +130,8 @@ pub struct Plan {
     parts: Vec<Part>,
     single_put: bool,
     fetched_along: u64,
+    conditions: Conditions,
+    checks_before_swap: bool,
     cost: Cost,
 }
 
@@ -163,15 +165,16 @@ impl Plan {
             cuts::divide(&runs, old_len, profile)?
         };
         let parts = parts.filter(|parts| {
-            let copies = parts.iter().any(|part| part.origin != Origin::New);
-            copies || runs.len() > profile.preferred_upload
+            let has_copies = parts.iter().any(|part| part.origin != Origin::New);
+            has_copies || runs.len() > profile.preferred_upload
         });
         let single_put = parts.is_none();
         let parts =
             parts.unwrap_or_else(|| vec![Part { offset: 0, len: runs.len(), origin: Origin::New }]);
-        let cost = Cost::new(&runs, &parts, single_put, profile);
+        let cost = Cost::new(&runs, &parts, single_put, old_len, profile);
         let fetched_along = profile.fetched_along;
-        Ok(Self { runs, parts, single_put, fetched_along, cost })
+        let (conditions, checks_before_swap) = (profile.conditions, profile.checks_before_swap);
+        Ok(Self { runs, parts, single_put, fetched_along, conditions, checks_before_swap, cost })
     }
 
     /// Length of the new contents in bytes.
@@ -196,6 +199,24 @@ impl Plan {
     #[must_use]
     pub fn parts(&self) -> &[Part] {
         &self.parts
+    }
+
+    /// What the store does with a write whose condition does not hold, by its profile.
+    #[must_use]
+    pub fn conditions(&self) -> Conditions {
+        self.conditions
+    }
+
+    /// Whether the commit checks the object and its parts right before the swap, by the profile.
+    #[must_use]
+    pub fn checks_before_swap(&self) -> bool {
+        self.checks_before_swap
+    }
+
+    /// Whether the store copies any part.
+    #[must_use]
+    pub fn has_copies(&self) -> bool {
+        self.parts.iter().any(|part| part.origin != Origin::New)
     }
 
     /// Where the bytes of `range` of the new contents come from, in order. O(log pieces) and O(1) a segment.

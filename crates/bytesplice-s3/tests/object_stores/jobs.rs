@@ -40,9 +40,9 @@ impl Job {
 /// The shortest part but the last, for both servers.
 const UNIT: u64 = 5 << 20;
 
-/// Short parts, so that there are many.
+/// Short parts, so that there are many; and all checks.
 const PROFILE: Profile =
-    Profile { largest_part: 3 * UNIT, preferred_upload: 3 * UNIT, ..Profile::AWS };
+    Profile { largest_part: 3 * UNIT, preferred_upload: 3 * UNIT, ..Profile::COMPATIBLE };
 
 /// How many of the jobs and of the trials a server goes through unless more is asked for: s3s-fs 0.14 moves 100 MB a second, takes
 /// five times as long as SeaweedFS, and cannot list what is left.

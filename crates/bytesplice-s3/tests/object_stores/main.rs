@@ -4,6 +4,7 @@ mod encrypted;
 mod faults;
 mod jobs;
 mod kills;
+mod lenient;
 mod object_file;
 mod proxy;
 mod servers;
@@ -13,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytesplice_s3::{
-    Client, CommitOptions, Condition, Error, Head, ObjectState, Piece, Plan, Profile, Result,
-    Store, Upload, commit,
+    Attribute, Client, CommitOptions, Condition, Error, Head, ObjectState, Piece, Plan, Profile,
+    Result, Store, Upload, commit,
 };
 use proxy::{Fault, Proxy};
 use servers::{Kind, Server};
@@ -75,14 +76,13 @@ fn make(client: &Client, bytes: &[u8]) -> Head {
         ("content-type", "text/x-test"),
         ("x-amz-meta-owner", "some  body \u{e4}"),
     ];
-    let attributes = attributes.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
-    let like = Head { len: 0, etag: String::new(), checksum: None, attributes, tags: 0 };
+    let attributes = attributes.map(|(name, value)| Attribute::new(name, value));
     let condition = match client.head() {
         Ok(head) => Condition::Matches(head.etag),
         Err(Error::NotFound { .. }) => Condition::Absent,
         Err(error) => panic!("{error}"),
     };
-    client.put(bytes, Some(&like), &condition).unwrap();
+    client.put(bytes, &attributes, &condition).unwrap();
     client.head().unwrap()
 }
 
@@ -310,7 +310,7 @@ fn keys_of_all_kinds_are_edited(server: &Server) {
         edit(&client, &head, &pieces, &new, &CommitOptions::default()).unwrap();
         assert!(contents(&client) == expected(&old, &pieces, &new), "{key:?}");
         if server.kind == Kind::SeaweedFs {
-            let upload = client.create_upload(None).unwrap();
+            let upload = client.create_upload(&[]).unwrap();
             let left = client.list_uploads().unwrap();
             assert_eq!(left.len(), 1, "{key:?}");
             assert_eq!(left[0].id, upload.id, "{key:?}");
@@ -354,7 +354,7 @@ fn other_bytes_than_were_sent_are_refused(server: &Server) {
     let bytes = noise(1000, 1);
     let direct = server.client("flipped", server.port);
     for checksums in [true, false] {
-        let upload = direct.create_upload(None).unwrap();
+        let upload = direct.create_upload(&[]).unwrap();
         assert!(upload.checksums);
         let proxy = Proxy::start(server.port, |seen| {
             if seen.number < 2 { Fault::FlipRequest } else { Fault::None }
@@ -371,7 +371,7 @@ fn other_bytes_than_were_sent_are_refused(server: &Server) {
 
 type Scenario = fn(&Server);
 
-const SCENARIOS: [(&str, Scenario); 14] = [
+const SCENARIOS: [(&str, Scenario); 21] = [
     ("edits", edits_give_the_bytes_and_keep_the_attributes),
     ("keys", keys_of_all_kinds_are_edited),
     ("lengths", lengths_at_the_limits_are_edited),
@@ -379,6 +379,13 @@ const SCENARIOS: [(&str, Scenario); 14] = [
     ("writer in between", a_writer_in_between_wins),
     ("faults", faults::objects_are_old_or_new_after_faults),
     ("others' objects", others_are_not_taken_for_ours),
+    ("ignored conditions", lenient::ignored_conditions_make_no_mixture),
+    ("unknown stores", lenient::unknown_stores_are_refused),
+    ("ignored ranges", lenient::ignored_ranges_are_noticed),
+    ("parts not listed", lenient::parts_that_cannot_be_listed_are_not_swapped),
+    ("tags and metadata", lenient::tags_and_metadata_are_kept),
+    ("probes", lenient::probes_find_out),
+    ("unconditional writers", lenient::unconditional_writers_make_no_mixture),
     ("flipped bits", other_bytes_than_were_sent_are_refused),
     ("failures", failures_change_nothing_and_leave_nothing),
     ("kills", kills::objects_are_old_or_new_after_kills),

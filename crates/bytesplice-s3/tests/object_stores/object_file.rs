@@ -9,13 +9,18 @@ use bytesplice_s3::{Client, Error, ObjectFile, ObjectOptions, Profile};
 use crate::servers::{Kind, Server};
 use crate::{LEN, MIB, Scenario, contents, make, noise, nothing_is_left, numbers};
 
+/// Both servers honour conditions.
+fn options() -> ObjectOptions {
+    ObjectOptions { profile: Some(Profile::COMPATIBLE), ..ObjectOptions::default() }
+}
+
 fn opened(store: &Arc<Client>) -> ObjectFile {
-    ObjectFile::of_store(store.clone(), ObjectOptions::default()).unwrap()
+    ObjectFile::of_store(store.clone(), options()).unwrap()
 }
 
 /// Opened so that what a commit removes can be brought back.
 fn opened_to_undo(store: &Arc<Client>) -> ObjectFile {
-    let options = ObjectOptions { fetched_history: u64::MAX, ..ObjectOptions::default() };
+    let options = ObjectOptions { fetched_history: u64::MAX, ..options() };
     ObjectFile::of_store(store.clone(), options).unwrap()
 }
 
@@ -100,8 +105,7 @@ pub fn objects_are_made(server: &Server) {
     let store = Arc::new(server.client(&format!("new {:?}", server.kind), server.port));
     let missing = ObjectFile::of_store(store.clone(), ObjectOptions::default()).unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }), "{missing}");
-    let options =
-        ObjectOptions { create: true, profile: Some(Profile::AWS), ..ObjectOptions::default() };
+    let options = ObjectOptions { create: true, ..options() };
     let mut object = ObjectFile::of_store(store.clone(), options.clone()).unwrap();
     let mut second = ObjectFile::of_store(store.clone(), options).unwrap();
     object.append("first").unwrap();

@@ -1,5 +1,8 @@
 //! A proxy that breaks requests. One request a connection; what it does to each is decided by its number.
 
+#[path = "signature.rs"]
+mod signature;
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -22,6 +25,12 @@ pub enum Fault {
     FailRequest,
     /// The server sees it once the client has given up: after this many milliseconds.
     LateRequest(u64),
+    /// The server never sees it and is said to forbid it.
+    Forbid,
+    /// The server sees it without these headers, as if it did not know them.
+    Ignore(&'static [&'static str]),
+    /// The answer comes without this header.
+    Hide(&'static str),
     /// The server does it, and its answer is lost.
     DropAnswer,
     /// Half of the answer arrives.
@@ -49,6 +58,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether it is answered with bytes of the object.
+    fn reads_contents(&self) -> bool {
+        let others = ["uploadId=", "uploads=", "tagging="];
+        self.method == "GET" && !others.iter().any(|query| self.target.contains(query))
+    }
+
     /// Whether it swaps the object: a put of all of it, or the completion of an upload.
     pub fn swaps(&self) -> bool {
         match self.method.as_str() {
@@ -162,7 +177,8 @@ impl Drop for Proxy {
 
 impl Shared {
     fn pass(&self, client: &mut dyn Stream) -> io::Result<()> {
-        let Some(head) = read_head(client)? else { return Ok(()) };
+        let Some(raw) = read_head(client)? else { return Ok(()) };
+        let head = String::from_utf8_lossy(&raw).into_owned();
         let mut words = head.split_whitespace().map(str::to_owned);
         let seen = Seen {
             number: self.numbers.fetch_add(1, Ordering::SeqCst),
@@ -178,6 +194,7 @@ impl Shared {
             Fault::DropRequest => return Ok(()),
             Fault::SlowDown => return tell(client, "503 Slow Down", "SlowDown"),
             Fault::FailRequest => return fail(client),
+            Fault::Forbid => return tell(client, "403 Forbidden", "AccessDenied"),
             Fault::KillBefore => return self.kill(),
             Fault::LateRequest(milliseconds) => {
                 std::thread::sleep(Duration::from_millis(milliseconds));
@@ -193,13 +210,12 @@ impl Shared {
             self.up.fetch_add(body.len() as u64, Ordering::SeqCst);
         }
         let mut server = TcpStream::connect(("127.0.0.1", self.server))?;
-        let mut lines = head.trim_end().lines();
-        let mut request = lines.next().unwrap_or_default().to_owned() + "\r\n";
-        for line in lines.filter(|line| !line.to_ascii_lowercase().starts_with("connection:")) {
-            request += line;
-            request += "\r\n";
-        }
-        server.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes())?;
+        let head = match fault {
+            Fault::Ignore(names) => signature::without(&head, names, self.server).into_bytes(),
+            _ => raw,
+        };
+        let request = without_header(head.strip_suffix(b"\r\n").unwrap_or(&head), "connection");
+        server.write_all(&[&request[..], b"Connection: close\r\n\r\n"].concat())?;
         if fault == Fault::CutRequest {
             server.write_all(&body[..body.len() / 2])?;
             return server.shutdown(Shutdown::Both);
@@ -210,7 +226,7 @@ impl Shared {
         }
         let mut answer = Vec::new();
         server.read_to_end(&mut answer)?;
-        if seen.method == "GET" && !seen.target.contains("uploadId=") {
+        if seen.reads_contents() {
             let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(0);
             self.down.fetch_add((answer.len() - head - 4) as u64, Ordering::SeqCst);
         }
@@ -218,6 +234,7 @@ impl Shared {
             Fault::DropAnswer => Ok(()),
             Fault::FailAnswer => fail(client),
             Fault::KillAfter => self.kill(),
+            Fault::Hide(name) => client.write_all(&without_header(&answer, name)),
             Fault::CutAnswer => client.write_all(&answer[..answer.len() / 2]),
             Fault::LateAnswer(milliseconds) => {
                 std::thread::sleep(Duration::from_millis(milliseconds));
@@ -241,7 +258,7 @@ impl Shared {
 }
 
 /// The head of a request, with the empty line; none if the other side only looked.
-fn read_head(client: &mut dyn Stream) -> io::Result<Option<String>> {
+fn read_head(client: &mut dyn Stream) -> io::Result<Option<Vec<u8>>> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -250,7 +267,20 @@ fn read_head(client: &mut dyn Stream) -> io::Result<Option<String>> {
         }
         head.push(byte[0]);
     }
-    Ok(Some(String::from_utf8_lossy(&head).into_owned()))
+    Ok(Some(head))
+}
+
+/// A request or an answer without the header of this name.
+fn without_header(message: &[u8], name: &str) -> Vec<u8> {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, rest) = message.split_at(end.map_or(message.len(), |end| end + 2));
+    let is_other = |line: &&[u8]| {
+        let start = line.split(|&byte| byte == b':').next().unwrap_or(line);
+        !start.eq_ignore_ascii_case(name.as_bytes())
+    };
+    let kept: Vec<&[u8]> =
+        head.split_inclusive(|&byte| byte == b'\n').filter(is_other).chain([rest]).collect();
+    kept.concat()
 }
 
 fn content_length(head: &str) -> Option<usize> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bytesplice_s3::{Client, Credentials, ObjectName, Retry, Settings};
+use bytesplice_s3::{Client, Credentials, ObjectName, Profile, Retry, Settings};
 use tempfile::TempDir;
 
 /// Which server.
@@ -102,6 +102,7 @@ pub fn settings(port: u16) -> Settings {
             longest_wait: Duration::from_millis(50),
         },
         timeout: Duration::from_secs(30),
+        store: Some(Profile::COMPATIBLE),
         ..Settings::new(Credentials::new("key", "secret"))
     }
 }

@@ -91,7 +91,8 @@ fn prepare(server: &Server, key: &str) -> (Client, Model, Proxy, ObjectFile) {
     let model = Model::new(&bytes);
     let proxy = Proxy::start(server.port, |_| Fault::None);
     let store = Arc::new(server.client(key, proxy.port));
-    let object = ObjectFile::of_store(store, ObjectOptions::default()).unwrap();
+    let options = ObjectOptions { profile: Some(Profile::COMPATIBLE), ..ObjectOptions::default() };
+    let object = ObjectFile::of_store(store, options).unwrap();
     (direct, model, proxy, object)
 }
 
