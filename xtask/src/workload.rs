@@ -81,6 +81,16 @@ impl Edits {
         Self(vec![edit])
     }
 
+    /// These edits, one after the other.
+    pub fn several(edits: Vec<Edit>) -> Self {
+        Self(edits)
+    }
+
+    /// The edits, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &Edit> {
+        self.0.iter()
+    }
+
     /// Edits a vector.
     pub fn apply(&self, contents: &mut Vec<u8>) {
         for edit in &self.0 {

@@ -1,0 +1,317 @@
+//! T9: faults of system calls, in the released command line, on real file systems.
+//!
+//! The program commits under `ptrace`, and its calls that change, sync or read a file of the case are counted over all its
+//! threads, in the order of arrival. At one of them the process is killed (before the call or after it), or the call fails
+//! once, or it and all later ones of its number fail, or it is carried out and reported as failed, or it transfers a part
+//! of its bytes. What the program then says must be true: a success holds the new contents, "unchanged" the old ones and
+//! nothing is left beside them, and everything else is repaired by `recover`, which in a share of the cases meets a fault
+//! itself. At the end the file is wholly old or wholly new, as computed on plain vectors, without journal, mark or any
+//! other leftover. `direct` may leave a mixture, but must not call it anything else.
+//!
+//! What is assumed of the disk: nothing, it loses no write. A call that fails does nothing, so an `fsync` that fails loses
+//! nothing; the simulator has the disks that forget. A seed repeats contents, edits and injections. Two threads may come
+//! in another order: the index then hits another call, or the next one that the fault fits.
+
+mod call;
+mod case;
+mod choice;
+mod fault;
+mod scenario;
+mod statement;
+mod tally;
+mod tracer;
+mod trial;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use seccompiler::BpfProgram;
+
+use crate::chance::Chance;
+use crate::file_system::{FileSystem, Mount};
+use crate::kills::memory;
+use crate::report::Report;
+use case::Case;
+use scenario::{SCENARIOS, Scenario};
+use tally::Tally;
+use trial::{Bench, Stage, Verdict};
+
+/// Injections in bounded form.
+const INJECTIONS: u64 = 3200;
+
+/// Injections into recoveries in one round at length, after those into every call of every commit.
+const NESTED: u64 = 20_000;
+
+/// Disk for the files of all workers; ext4 below 512 MB would have smaller blocks, whose extents are not shifted.
+const DISK: u64 = 1 << 30;
+
+/// How many injections are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// As many as `./test` tries, by chance; a case that is named is tried once.
+    Usual,
+    /// So many, by chance; a case that is named is tried so often.
+    Count(u64),
+    /// Every fault at every call, and then faults in recoveries.
+    Every,
+}
+
+/// What is asked for on the command line.
+pub struct Options {
+    /// How many injections are tried.
+    pub amount: Amount,
+    /// The scenarios to try, by name; empty for all.
+    pub scenarios: Vec<String>,
+    /// One case to try alone.
+    pub case: Option<String>,
+}
+
+/// One round.
+pub fn run(seed: u64, options: &Options, deadline: Option<Instant>) -> Report {
+    let mut report = Report::default();
+    if !rustix::process::geteuid().is_root() {
+        report.skip("faults of system calls: they need root, to mount file systems");
+        return report;
+    }
+    let begin = Instant::now();
+    if let Err(reason) = Round::begin(seed, options, deadline, &mut report) {
+        report.wrong(format!("faults: {reason}"));
+    }
+    println!(
+        "faults of system calls: seed {seed}, {} injections in {:.0} s",
+        report.number(tally::ALL),
+        begin.elapsed().as_secs_f64()
+    );
+    report
+}
+
+/// What all cases of a round have in common.
+struct Round<'a> {
+    seed: u64,
+    deadline: Option<Instant>,
+    program: PathBuf,
+    filter: BpfProgram,
+    directory: tempfile::TempDir,
+    log: Mutex<File>,
+    stages: Vec<Stage>,
+    report: &'a mut Report,
+}
+
+impl<'a> Round<'a> {
+    fn begin(
+        seed: u64,
+        options: &Options,
+        deadline: Option<Instant>,
+        report: &'a mut Report,
+    ) -> Result<(), String> {
+        let case = options.case.as_deref().map(str::parse::<Case>).transpose()?;
+        let names = options.scenarios.iter().map(|name| Scenario::named(name));
+        let mut scenarios = names.collect::<Result<Vec<_>, _>>()?;
+        if scenarios.is_empty() {
+            scenarios = SCENARIOS.iter().collect();
+        }
+        if let Some(case) = &case {
+            scenarios = vec![case.scenario];
+        }
+        let program = build()?;
+        let filter = tracer::filter()?;
+        if let Err(reason) = tracer::probe(&filter) {
+            report.skip(format!("faults of system calls: {reason}"));
+            return Ok(());
+        }
+        let log_path = std::env::temp_dir().join(format!("bytesplice-faults-{seed}.log"));
+        let log = File::create(&log_path).map_err(|error| error.to_string())?;
+        println!("what the program says on standard error: {}", log_path.display());
+        let directory = tempfile::tempdir_in(memory()).map_err(|error| error.to_string())?;
+        let mut mounts = Vec::new();
+        for kind in FileSystem::ALL {
+            let wanted = case.is_none_or(|case| case.place == kind);
+            if wanted && scenarios.iter().any(|scenario| scenario.places.contains(&kind)) {
+                mounts.push((kind, mount(kind, directory.path(), seed)?));
+            }
+        }
+        let mut round = Round {
+            seed,
+            deadline,
+            program,
+            filter,
+            directory,
+            log: Mutex::new(log),
+            stages: Vec::new(),
+            report,
+        };
+        for scenario in scenarios {
+            for (kind, mount) in &mounts {
+                if scenario.places.contains(kind) {
+                    round.stages.push(Stage::new(scenario, *kind, mount.path(), seed));
+                }
+            }
+        }
+        round.rehearse()?;
+        match case {
+            Some(case) => round.repeat(case, options.amount)?,
+            None => round.all(options.amount)?,
+        }
+        drop(round);
+        mounts.into_iter().try_for_each(|(_, mount)| mount.unmount())
+    }
+
+    /// Lets every stage run undisturbed, to know its calls.
+    fn rehearse(&mut self) -> Result<(), String> {
+        let (stages, deadline) = (&self.stages, None);
+        let rehearse = |bench: &Bench<'_>, index: usize| bench.rehearse(&stages[index]);
+        let all = self.in_parallel(stages.len(), deadline, rehearse)?;
+        for (stage, calls) in self.stages.iter_mut().zip(all) {
+            stage.calls = calls;
+        }
+        Ok(())
+    }
+
+    /// One case again and again.
+    fn repeat(&mut self, case: Case, amount: Amount) -> Result<(), String> {
+        let times = if let Amount::Count(times) = amount { times } else { 1 };
+        let cases: Vec<(usize, Case)> = (0..times).map(|_| (0, case)).collect();
+        self.attempt(&cases)
+    }
+
+    fn all(&mut self, amount: Amount) -> Result<(), String> {
+        let mut chance = Chance::new(self.seed);
+        self.check_itself()?;
+        match amount {
+            Amount::Usual | Amount::Count(_) => {
+                let count = if let Amount::Count(count) = amount { count } else { INJECTIONS };
+                let cases = choice::by_chance(&self.stages, count, &mut chance);
+                self.attempt(&cases)
+            }
+            Amount::Every => {
+                let cases = choice::every_call(&self.stages, &mut chance);
+                self.attempt(&cases)?;
+                let cases = choice::nested(&self.stages, NESTED, &mut chance);
+                self.attempt(&cases)
+            }
+        }
+    }
+
+    /// Tries cases, and reports what they found.
+    fn attempt(&mut self, cases: &[(usize, Case)]) -> Result<(), String> {
+        let verdicts = self.verdicts(cases)?;
+        let mut tally = Tally::new(self.seed);
+        for ((_, case), verdict) in cases.iter().zip(&verdicts) {
+            tally.add(case, verdict, self.report);
+        }
+        tally.finish(self.report);
+        let is_over = self.deadline.is_some_and(|end| Instant::now() >= end);
+        if !is_over && verdicts.iter().all(|verdict| verdict.hit.is_none()) {
+            self.report.wrong("no injection hit a call: nothing was tested");
+        }
+        Ok(())
+    }
+
+    /// Tries cases, up to the deadline.
+    fn verdicts(&self, cases: &[(usize, Case)]) -> Result<Vec<Verdict>, String> {
+        let stages = &self.stages;
+        self.in_parallel(cases.len(), self.deadline, |bench, index| {
+            let (stage, case) = &cases[index];
+            bench.attempt(case, &stages[*stage])
+        })
+    }
+
+    /// Kills `direct` commits at every call. If no file is then a mixture, the injector or the check is blind.
+    fn check_itself(&mut self) -> Result<(), String> {
+        for kind in FileSystem::ALL {
+            let mut cases = choice::kills_of_direct(&self.stages);
+            cases.retain(|(_, case)| case.place == kind);
+            if cases.is_empty() {
+                continue;
+            }
+            let verdicts = self.verdicts(&cases)?;
+            let kills = verdicts.iter().filter(|verdict| verdict.hit.is_some()).count();
+            let mixtures = verdicts.iter().filter(|verdict| verdict.mixture).count();
+            println!("{kind}: {mixtures} mixtures seen after {kills} kills of `direct` commits");
+            if mixtures == 0 && verdicts.len() == cases.len() {
+                self.report.wrong(format!(
+                    "{kind}: {kills} kills of `direct` commits and no mixture: the check is blind"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Does numbered work on all processors, up to the deadline. The results are in the order of the numbers.
+    fn in_parallel<T: Send>(
+        &self,
+        count: usize,
+        deadline: Option<Instant>,
+        work: impl Fn(&Bench<'_>, usize) -> Result<T, String> + Sync,
+    ) -> Result<Vec<T>, String> {
+        let next = AtomicUsize::new(0);
+        let results = Mutex::new(Vec::new());
+        let worker = |number: usize| -> Result<(), String> {
+            let scratch = self.directory.path().join(format!("worker-{number}"));
+            fs::create_dir_all(&scratch).map_err(|error| error.to_string())?;
+            let (program, filter, log) = (&self.program, &self.filter, &self.log);
+            let bench = Bench { program, filter, log, scratch };
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count || deadline.is_some_and(|end| Instant::now() >= end) {
+                    return Ok(());
+                }
+                let result = work(&bench, index)?;
+                results
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .push((index, result));
+            }
+        };
+        let worker = &worker;
+        let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..workers).map(|number| scope.spawn(move || worker(number))).collect();
+            threads.into_iter().try_for_each(|thread| {
+                thread.join().unwrap_or_else(|_| Err("a worker panicked".to_owned()))
+            })
+        })?;
+        let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        results.sort_by_key(|(index, _)| *index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+}
+
+impl Stage {
+    fn new(scenario: &'static Scenario, place: FileSystem, mount: &Path, seed: u64) -> Self {
+        let work = scenario.work(seed);
+        let new = work.new_contents();
+        Self { scenario, place, mount: mount.into(), work, new, calls: Vec::new() }
+    }
+}
+
+/// Builds the program as it is released.
+fn build() -> Result<PathBuf, String> {
+    let workspace = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let status = Command::new("cargo")
+        .current_dir(workspace)
+        .args(["build", "--locked", "--quiet", "--release", "-p", "bytesplice-cli"])
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if !status.success() {
+        return Err("the program cannot be built".to_owned());
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or("target".into(), PathBuf::from);
+    Ok(workspace.join(target).join("release/bytesplice"))
+}
+
+/// Makes a file system in memory, and mounts it.
+fn mount(kind: FileSystem, directory: &Path, seed: u64) -> Result<Mount, String> {
+    let (image, place) = (directory.join(format!("{kind}.image")), directory.join(kind.name()));
+    fs::create_dir(&place).map_err(|error| error.to_string())?;
+    File::create(&image)
+        .and_then(|file| file.set_len(DISK))
+        .map_err(|error| error.to_string())?;
+    let options = kind.make_for_shifts(&image, &mut Chance::new(seed))?;
+    Mount::new(&image, &place, kind, &options, false)
+}

@@ -1,0 +1,71 @@
+use std::collections::BTreeMap;
+
+use super::case::Case;
+use super::trial::Verdict;
+use crate::report::Report;
+
+/// The count of all injections that hit a call.
+pub const ALL: &str = "injections";
+
+/// So many cases of one kind of wrong result are shown.
+const SHOWN: usize = 2;
+
+/// Counts verdicts. Wrong results of one kind are shown a few times, and then counted only.
+pub struct Tally {
+    seed: u64,
+    wrong: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, wrong: BTreeMap::new() }
+    }
+
+    /// Counts a verdict.
+    pub fn add(&mut self, case: &Case, verdict: &Verdict, report: &mut Report) {
+        let (Some(injection), Some(call)) = (case.commit, &verdict.hit) else {
+            report.count("not tried: the commit made fewer calls this time");
+            return;
+        };
+        report.count(ALL);
+        report.count(format!("{}: {}", case.place, injection.fault.group()));
+        report.count(format!("scenario {}", case.scenario.name));
+        if let (Some(injection), Some(_)) = (case.recovery, &verdict.hit_in_recovery) {
+            report.count(ALL);
+            report.count(format!("{} in recovery: {}", case.place, injection.fault.group()));
+        }
+        for seen in &verdict.seen {
+            report.count(*seen);
+        }
+        for (kind, detail) in &verdict.wrong {
+            let in_recovery = match &verdict.hit_in_recovery {
+                Some(call) => format!(", then {call}"),
+                None => String::new(),
+            };
+            let key = format!(
+                "{kind}: {} {call}, strategy {}",
+                injection.fault.group(),
+                case.scenario.strategy
+            );
+            let count = self.wrong.entry(key).or_default();
+            *count += 1;
+            if *count <= SHOWN {
+                let again = format!("cargo xtask faults --seed {} --case {case}", self.seed);
+                report.wrong(format!(
+                    "{kind}, after {} was {}{in_recovery}: {detail}; again: {again}",
+                    call,
+                    injection.fault.group()
+                ));
+            }
+        }
+    }
+
+    /// Tells of the wrong results that were not shown.
+    pub fn finish(self, report: &mut Report) {
+        for (key, count) in self.wrong {
+            if count > SHOWN {
+                report.wrong(format!("and {} more cases like these: {key}", count - SHOWN));
+            }
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! One case: a commit with a fault in it, what the command says of it, the recovery, and what must be there then.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use seccompiler::BpfProgram;
+
+use super::call::Call;
+use super::case::Case;
+use super::fault::Injection;
+use super::scenario::{Beside, Scenario, Work};
+use super::statement::{Statement, recovery_of};
+use super::tracer::{Ending, Scene, Trace, trace};
+use crate::file_system::FileSystem;
+use crate::workload::{self, difference};
+
+/// The mark of a replacement. The library leaves it where it cannot be taken off after the rename: under the name of the
+/// target it means nothing (`storage/metadata.rs`), and the next open for writing takes it off.
+const HARMLESS_MARK: &[u8] = b"user.bytesplice-new";
+
+/// The exit code of a program that panicked.
+const PANICKED: i32 = 101;
+
+/// What trials need beside their case.
+pub struct Bench<'a> {
+    /// The program under test.
+    pub program: &'a Path,
+    /// Stops it at the calls that count.
+    pub filter: &'a BpfProgram,
+    /// What the program says on standard error goes here.
+    pub log: &'a Mutex<File>,
+    /// A directory of this worker for what the program prints.
+    pub scratch: PathBuf,
+}
+
+/// A scenario on a file system, with its bytes and the calls of an undisturbed commit.
+pub struct Stage {
+    pub scenario: &'static Scenario,
+    pub place: FileSystem,
+    /// Where the file system is mounted.
+    pub mount: PathBuf,
+    pub work: Work,
+    pub new: Vec<u8>,
+    pub calls: Vec<Call>,
+}
+
+impl Stage {
+    /// A case of this stage.
+    pub fn case(&self, commit: Injection, recovery: Option<Injection>) -> Case {
+        Case { scenario: self.scenario, place: self.place, commit: Some(commit), recovery }
+    }
+}
+
+/// What a trial found.
+#[derive(Default)]
+pub struct Verdict {
+    /// The call that the fault in the commit hit; none if it hit none.
+    pub hit: Option<Call>,
+    /// The call that the fault in the recovery hit; none if there was none or it hit none.
+    pub hit_in_recovery: Option<Call>,
+    /// Where the commit stood after the fault, and what it said.
+    pub seen: Vec<&'static str>,
+    /// Whether the file was neither old nor new at the end.
+    pub mixture: bool,
+    /// What is wrong: the kind of the problem, and its figures.
+    pub wrong: Vec<(&'static str, String)>,
+}
+
+/// What a run of the program left behind and said.
+struct Run {
+    ending: Ending,
+    output: String,
+    errors: String,
+}
+
+impl Bench<'_> {
+    /// Runs the commit of a stage undisturbed, and gives its calls.
+    ///
+    /// # Errors
+    /// The commit fails or does not do what the scenario says.
+    pub fn rehearse(&self, stage: &Stage) -> Result<Vec<Call>, String> {
+        let case =
+            Case { scenario: stage.scenario, place: stage.place, commit: None, recovery: None };
+        let trial = Trial::begin(self, &case, stage)?;
+        let (run, trace) = trial.commit(None)?;
+        let mut verdict = Verdict::default();
+        trial.judge(&run, &trace, &mut verdict)?;
+        let undisturbed = || format!("{case} without any fault");
+        if run.ending != Ending::Exited(0) {
+            return Err(format!("{}: {:?}: {}", undisturbed(), run.ending, run.errors));
+        }
+        if let Some((kind, detail)) = verdict.wrong.first() {
+            return Err(format!("{}: {kind}: {detail}", undisturbed()));
+        }
+        let makes = |name: &&&str| trace.calls.iter().any(|call| call.name == **name);
+        if let Some(missing) = stage.scenario.makes.iter().find(|name| !makes(name)) {
+            return Err(format!("{} makes no {missing}", undisturbed()));
+        }
+        Ok(trace.calls)
+    }
+
+    /// Tries a case.
+    ///
+    /// # Errors
+    /// It cannot be tried.
+    pub fn attempt(&self, case: &Case, stage: &Stage) -> Result<Verdict, String> {
+        let trial = Trial::begin(self, case, stage)?;
+        let (run, trace) = trial.commit(case.commit)?;
+        let mut verdict = Verdict { hit: trace.hit.clone(), ..Verdict::default() };
+        if trace.hit.is_some() {
+            trial.judge(&run, &trace, &mut verdict)?;
+        }
+        Ok(verdict)
+    }
+}
+
+/// A case with its files.
+struct Trial<'a> {
+    bench: &'a Bench<'a>,
+    case: &'a Case,
+    stage: &'a Stage,
+    directory: tempfile::TempDir,
+    target: PathBuf,
+    inputs: PathBuf,
+}
+
+impl<'a> Trial<'a> {
+    fn begin(bench: &'a Bench<'a>, case: &'a Case, stage: &'a Stage) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("cannot make the files of {case}: {error}");
+        let directory = tempfile::tempdir_in(&stage.mount).map_err(failed)?;
+        let inputs = directory.path().join("inputs");
+        fs::create_dir(&inputs).map_err(failed)?;
+        fs::write(inputs.join("input"), &stage.work.input).map_err(failed)?;
+        let target = directory.path().join(&stage.work.name);
+        workload::write_file(&target, &stage.work.old).map_err(failed)?;
+        Ok(Self { bench, case, stage, directory, target, inputs })
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene { directory: self.directory.path(), target: &self.target, inputs: &self.inputs }
+    }
+
+    /// The commit, with its fault.
+    fn commit(&self, injection: Option<Injection>) -> Result<(Run, Trace), String> {
+        let work = &self.stage.work;
+        let undo = self.directory.path().join("undo");
+        let mut command = Command::new(self.bench.program);
+        command
+            .args(work.command(&self.target, &self.inputs.join("input"), Some(&undo)))
+            .args(["--strategy", self.stage.scenario.strategy, "--json"]);
+        self.trace(command, injection)
+    }
+
+    fn trace(
+        &self,
+        mut command: Command,
+        injection: Option<Injection>,
+    ) -> Result<(Run, Trace), String> {
+        let [output, errors] = ["output", "errors"].map(|name| self.bench.scratch.join(name));
+        let create = |path: &Path| File::create(path).map_err(|error| error.to_string());
+        command.stdin(Stdio::null()).stdout(create(&output)?).stderr(create(&errors)?);
+        let trace = trace(command, self.bench.filter, self.scene(), injection)?;
+        let read = |path: &Path| {
+            let bytes = fs::read(path).map_err(|error| error.to_string())?;
+            Ok::<_, String>(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let run = Run { ending: trace.ending, output: read(&output)?, errors: read(&errors)? };
+        self.log(&run.errors);
+        Ok((run, trace))
+    }
+
+    /// Runs the program untraced.
+    fn run(&self, words: &[&str], path: &Path) -> Result<Run, String> {
+        let mut command = Command::new(self.bench.program);
+        command.args(&words[..1]).arg(path).args(&words[1..]);
+        let output = command.output().map_err(|error| error.to_string())?;
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        self.log(&errors);
+        let ending = match output.status.code() {
+            Some(code) => Ending::Exited(code),
+            None => Ending::Killed,
+        };
+        Ok(Run { ending, output: String::from_utf8_lossy(&output.stdout).into_owned(), errors })
+    }
+
+    /// Errors of a disk that is made to fail are expected, and not shown on the screen.
+    fn log(&self, errors: &str) {
+        if errors.is_empty() {
+            return;
+        }
+        let mut log = self.bench.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // The log is for people who look for the cause of a wrong result; the counts do not depend on it.
+        let _ = writeln!(log, "{}: {}", self.case, errors.trim_end());
+    }
+
+    /// Holds what the commit left and said against what is promised.
+    fn judge(&self, run: &Run, trace: &Trace, verdict: &mut Verdict) -> Result<(), String> {
+        let safe = self.stage.scenario.is_crash_safe();
+        check_ending("the commit", run, verdict);
+        let statement = match run.ending {
+            Ending::Killed => {
+                verdict.seen.push(workload::phase(&self.target).unwrap_or("killed, no phase"));
+                Statement::Nothing
+            }
+            Ending::Exited(0) => Statement::Done,
+            Ending::Exited(_) => Statement::of(&run.errors),
+            Ending::Signal(_) => Statement::Nothing,
+        };
+        verdict.seen.push(statement.name());
+        let repairs = match statement {
+            Statement::Done => {
+                self.must_be_new("the commit succeeded", verdict);
+                self.must_be_tidy("the commit succeeded", true, verdict);
+                self.check_beside("the commit succeeded", verdict)?;
+                false
+            }
+            Statement::Unchanged => {
+                let why = "the error says that the file is unchanged";
+                self.must_be_old(why, run, verdict);
+                self.must_be_tidy(why, false, verdict);
+                false
+            }
+            Statement::Committed => {
+                let why = "the error says that the file holds the new contents";
+                self.must_be_new(why, verdict);
+                self.check_beside(why, verdict)?;
+                true
+            }
+            Statement::Damaged => {
+                if safe {
+                    verdict.wrong.push(("a crash-safe commit says `damaged`", run.errors.clone()));
+                }
+                true
+            }
+            Statement::Recoverable | Statement::Nothing => true,
+        };
+        if !repairs && trace.hit.is_none() {
+            return Ok(());
+        }
+        if repairs {
+            self.recover(statement, verdict)?;
+        }
+        Ok(())
+    }
+
+    /// Recovers, with the fault of the recovery first if there is one, and checks what is there then.
+    fn recover(&self, statement: Statement, verdict: &mut Verdict) -> Result<(), String> {
+        if let Some(injection) = self.case.recovery {
+            let mut command = Command::new(self.bench.program);
+            command.arg("recover").arg(&self.target).arg("--json");
+            let (run, trace) = self.trace(command, Some(injection))?;
+            verdict.hit_in_recovery = trace.hit;
+            check_ending("the recovery with a fault", &run, verdict);
+            if run.ending == Ending::Exited(0) {
+                self.check_recovered("the recovery with a fault", &run, statement, verdict)?;
+            }
+        }
+        let run = self.run(&["recover", "--json"], &self.target)?;
+        check_ending("the recovery", &run, verdict);
+        if run.ending == Ending::Exited(0) {
+            self.check_recovered("the recovery", &run, statement, verdict)?;
+        } else {
+            let detail = format!("{:?}: {}", run.ending, run.errors.trim_end());
+            verdict.wrong.push(("the recovery fails", detail));
+        }
+        Ok(())
+    }
+
+    /// What must be there after a recovery that says that it is done.
+    fn check_recovered(
+        &self,
+        what: &'static str,
+        run: &Run,
+        statement: Statement,
+        verdict: &mut Verdict,
+    ) -> Result<(), String> {
+        let contents = self.contents()?;
+        let (is_old, is_new) = (contents == self.stage.work.old, contents == self.stage.new);
+        self.must_be_tidy(what, true, verdict);
+        if !self.stage.scenario.is_crash_safe() {
+            // A cut `direct` commit may leave anything, and says so.
+            verdict.mixture = !is_old && !is_new;
+            verdict.seen.push(if verdict.mixture { "direct: a mixture" } else { "direct: whole" });
+            return Ok(());
+        }
+        if !is_old && !is_new {
+            verdict.mixture = true;
+            let detail = format!(
+                "{what} says {}; from old: {}; from new: {}",
+                run.output.trim_end(),
+                difference(&contents, &self.stage.work.old),
+                difference(&contents, &self.stage.new)
+            );
+            verdict.wrong.push(("a mixture after recovery", detail));
+            return Ok(());
+        }
+        verdict.seen.push(if is_new { "recovered: new" } else { "recovered: old" });
+        let said = recovery_of(&run.output);
+        let lies = match said.as_deref() {
+            Some("completed") => !is_new,
+            Some("rolled-back") => !is_old,
+            Some("clean") => false,
+            _ => true,
+        };
+        if lies {
+            let detail = format!("{what} says {said:?}, old: {is_old}, new: {is_new}");
+            verdict.wrong.push(("the recovery does not say what it did", detail));
+        }
+        if statement == Statement::Committed && !is_new {
+            verdict.wrong.push(("a commit that was done is taken back", what.to_owned()));
+        }
+        if is_new {
+            self.check_beside(what, verdict)?;
+        }
+        Ok(())
+    }
+
+    fn contents(&self) -> Result<Vec<u8>, String> {
+        fs::read(&self.target).map_err(|error| format!("{}: {error}", self.case))
+    }
+
+    fn must_be_new(&self, why: &str, verdict: &mut Verdict) {
+        match self.contents() {
+            Ok(contents) if contents == self.stage.new => {}
+            Ok(contents) => {
+                let detail = format!("{why}: {}", difference(&contents, &self.stage.new));
+                verdict.wrong.push(("not the new contents", detail));
+            }
+            Err(error) => verdict.wrong.push(("no file", error)),
+        }
+    }
+
+    fn must_be_old(&self, why: &str, run: &Run, verdict: &mut Verdict) {
+        let said = run.errors.trim_end();
+        match self.contents() {
+            Ok(contents) if contents == self.stage.work.old => {}
+            Ok(contents) if contents == self.stage.new => {
+                verdict.wrong.push(("called unchanged, and holds the new contents", said.into()));
+            }
+            Ok(contents) => {
+                let detail =
+                    format!("{why}: {}; {said}", difference(&contents, &self.stage.work.old));
+                verdict.wrong.push(("called unchanged, and is a mixture", detail));
+            }
+            Err(error) => verdict.wrong.push(("no file", error)),
+        }
+    }
+
+    /// No journal, no replacement and no mark are left; what the command was asked to leave only `with_beside`.
+    fn must_be_tidy(&self, why: &str, with_beside: bool, verdict: &mut Verdict) {
+        let allowed = self.stage.work.beside.filter(|_| with_beside);
+        let allowed = allowed.map(|beside| beside.name(&self.stage.work.name));
+        let entries = fs::read_dir(self.directory.path()).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.retain(|name| {
+            name != &self.stage.work.name && name != "inputs" && Some(name) != allowed.as_ref()
+        });
+        names.sort();
+        if !names.is_empty() {
+            verdict.wrong.push(("a file is left beside the target", format!("{why}: {names:?}")));
+        }
+        let mut list = vec![0; 1 << 16];
+        let marks = match rustix::fs::listxattr(&self.target, &mut list[..]) {
+            Ok(len) => &list[..len],
+            Err(_) => &[],
+        };
+        let of_ours = |name: &&[u8]| name.starts_with(b"user.bytesplice") && *name != HARMLESS_MARK;
+        if let Some(mark) = marks.split(|&byte| byte == 0).find(of_ours) {
+            let detail = format!("{why}: {}", String::from_utf8_lossy(mark));
+            verdict.wrong.push(("a mark is left on the target", detail));
+        }
+    }
+
+    /// What the command was asked to leave beside the new contents is there, and right.
+    fn check_beside(&self, why: &str, verdict: &mut Verdict) -> Result<(), String> {
+        let Some(beside) = self.stage.work.beside else { return Ok(()) };
+        let path = self.directory.path().join(beside.name(&self.stage.work.name));
+        let old = match beside {
+            Beside::Backup => fs::read(&path).map_err(|error| error.to_string()),
+            Beside::UndoScript => self.undone(&path),
+        };
+        match old {
+            Ok(old) if old == self.stage.work.old => {}
+            Ok(old) => {
+                let detail = format!("{why}: {}", difference(&old, &self.stage.work.old));
+                verdict.wrong.push(("the way back leads elsewhere", detail));
+            }
+            Err(error) => verdict.wrong.push(("there is no way back", format!("{why}: {error}"))),
+        }
+        Ok(())
+    }
+
+    /// The new contents after an undo script.
+    fn undone(&self, script: &Path) -> Result<Vec<u8>, String> {
+        let copy = self.inputs.join("copy");
+        fs::write(&copy, &self.stage.new).map_err(|error| error.to_string())?;
+        let run = self.run(&["apply", &script.to_string_lossy(), "--quiet"], &copy)?;
+        if run.ending != Ending::Exited(0) {
+            return Err(run.errors);
+        }
+        fs::read(&copy).map_err(|error| error.to_string())
+    }
+}
+
+/// No panic, no signal, no exit code that does not exist, no end without an end.
+fn check_ending(what: &str, run: &Run, verdict: &mut Verdict) {
+    let detail = || format!("{what}: {:?}: {}", run.ending, run.errors.trim_end());
+    match run.ending {
+        Ending::Exited(PANICKED) => verdict.wrong.push(("a panic", detail())),
+        _ if run.errors.contains("panicked at") => verdict.wrong.push(("a panic", detail())),
+        Ending::Exited(0 | 2..=9) | Ending::Killed => {}
+        Ending::Exited(_) => verdict.wrong.push(("an exit code that does not exist", detail())),
+        Ending::Signal(nix::sys::signal::Signal::SIGALRM) => {
+            verdict.wrong.push(("no end", detail()));
+        }
+        Ending::Signal(_) => verdict.wrong.push(("ended by a signal", detail())),
+    }
+}
