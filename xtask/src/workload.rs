@@ -136,6 +136,9 @@ pub fn commit(
 /// The phase of a commit that is not under way, or is finished.
 pub const NO_JOURNAL: &str = "no journal: before or after";
 
+/// The phase of a commit that has a journal and no record.
+pub const PREPARED: &str = "before the commit point";
+
 /// The phase of a commit whose steps are being carried out.
 pub const COMMITTING: &str = "after the commit point";
 
@@ -143,7 +146,7 @@ pub const COMMITTING: &str = "after the commit point";
 pub fn phase(path: &Path) -> Result<&'static str, String> {
     Ok(match status(path).map_err(|error| error.to_string())?.journal {
         JournalStatus::None => NO_JOURNAL,
-        JournalStatus::Prepared { .. } => "before the commit point",
+        JournalStatus::Prepared { .. } => PREPARED,
         JournalStatus::Committing { .. } => COMMITTING,
         JournalStatus::Finishing { .. } => "after the last step",
         JournalStatus::Unusable { detail, .. } => return Err(detail),

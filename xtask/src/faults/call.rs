@@ -227,7 +227,8 @@ impl Traced {
                 libc::F_SETLKW | libc::F_OFD_SETLKW => ("fcntl SETLKW", Lock),
                 _ => return None,
             },
-            // The kernel locks nothing any more when a lock is given back.
+            // Samples of what is cached are read without waiting, and their failure is an answer.
+            libc::SYS_preadv2 if flag(5, libc::RWF_NOWAIT) => return None,
             libc::SYS_flock if flag(1, libc::LOCK_UN) => ("flock UN", Lock),
             _ => (self.name, self.kind),
         })

@@ -35,7 +35,7 @@ pub fn by_chance(stages: &[Stage], count: u64, chance: &mut Chance) -> Vec<(usiz
                 found
             })?;
             let stage = &stages[index];
-            let at = chance.below(stage.calls.len() as u64) as usize;
+            let at = call_of(stage, chance)?;
             let mut faults = Fault::all_of(stage.calls.get(at)?);
             // Kills are the faults that leave most to recovery.
             if chance.one_in(3) {
@@ -46,6 +46,17 @@ pub fn by_chance(stages: &[Stage], count: u64, chance: &mut Chance) -> Vec<(usiz
             Some((index, stage.case(commit, recovery)))
         })
         .collect()
+}
+
+/// Most commits look long before they change something: three of four calls are chosen among those that change.
+fn call_of(stage: &Stage, chance: &mut Chance) -> Option<usize> {
+    let changes = |at: &usize| stage.calls[*at].kind.changes();
+    let changing: Vec<usize> = (0..stage.calls.len()).filter(changes).collect();
+    if changing.is_empty() || chance.one_in(4) {
+        let at = chance.below(stage.calls.len() as u64) as usize;
+        return (at < stage.calls.len()).then_some(at);
+    }
+    Some(*chance.of(&changing))
 }
 
 /// Every fault at every call of every commit.

@@ -25,8 +25,8 @@ mod trial;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use seccompiler::BpfProgram;
@@ -38,7 +38,7 @@ use crate::report::Report;
 use case::Case;
 use scenario::{SCENARIOS, Scenario};
 use tally::Tally;
-use trial::{Bench, Stage, Verdict};
+use trial::{Bench, Stage};
 
 /// Injections in bounded form.
 const INJECTIONS: u64 = 3200;
@@ -198,26 +198,20 @@ impl<'a> Round<'a> {
 
     /// Tries cases, and reports what they found.
     fn attempt(&mut self, cases: &[(usize, Case)]) -> Result<(), String> {
-        let verdicts = self.verdicts(cases)?;
-        let mut tally = Tally::new(self.seed);
-        for ((_, case), verdict) in cases.iter().zip(&verdicts) {
-            tally.add(case, verdict, self.report);
-        }
-        tally.finish(self.report);
-        let is_over = self.deadline.is_some_and(|end| Instant::now() >= end);
-        if !is_over && verdicts.iter().all(|verdict| verdict.hit.is_none()) {
+        let tally = Mutex::new(Tally::new(self.seed));
+        let stages = &self.stages;
+        let tried = self.in_parallel(cases.len(), self.deadline, |bench, index| {
+            let (stage, case) = &cases[index];
+            let verdict = bench.attempt(case, &stages[*stage])?;
+            locked(&tally).add(case, &verdict);
+            Ok(())
+        })?;
+        let found = tally.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+        if tried.len() == cases.len() && found.number(tally::ALL) == 0 {
             self.report.wrong("no injection hit a call: nothing was tested");
         }
+        *self.report += found;
         Ok(())
-    }
-
-    /// Tries cases, up to the deadline.
-    fn verdicts(&self, cases: &[(usize, Case)]) -> Result<Vec<Verdict>, String> {
-        let stages = &self.stages;
-        self.in_parallel(cases.len(), self.deadline, |bench, index| {
-            let (stage, case) = &cases[index];
-            bench.attempt(case, &stages[*stage])
-        })
     }
 
     /// Kills `direct` commits at every call. If no file is then a mixture, the injector or the check is blind.
@@ -228,7 +222,11 @@ impl<'a> Round<'a> {
             if cases.is_empty() {
                 continue;
             }
-            let verdicts = self.verdicts(&cases)?;
+            let stages = &self.stages;
+            let verdicts = self.in_parallel(cases.len(), self.deadline, |bench, index| {
+                let (stage, case) = &cases[index];
+                bench.attempt(case, &stages[*stage])
+            })?;
             let kills = verdicts.iter().filter(|verdict| verdict.hit.is_some()).count();
             let mixtures = verdicts.iter().filter(|verdict| verdict.mixture).count();
             println!("{kind}: {mixtures} mixtures seen after {kills} kills of `direct` commits");
@@ -261,10 +259,7 @@ impl<'a> Round<'a> {
                     return Ok(());
                 }
                 let result = work(&bench, index)?;
-                results
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .push((index, result));
+                locked(&results).push((index, result));
             }
         };
         let worker = &worker;
@@ -276,7 +271,7 @@ impl<'a> Round<'a> {
                 thread.join().unwrap_or_else(|_| Err("a worker panicked".to_owned()))
             })
         })?;
-        let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
         results.sort_by_key(|(index, _)| *index);
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
@@ -288,6 +283,11 @@ impl Stage {
         let new = work.new_contents();
         Self { scenario, place, mount: mount.into(), work, new, calls: Vec::new() }
     }
+}
+
+/// What a mutex guards, also after a panic of another worker, which is reported when that worker ends.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Builds the program as it is released.
@@ -309,9 +309,7 @@ fn build() -> Result<PathBuf, String> {
 fn mount(kind: FileSystem, directory: &Path, seed: u64) -> Result<Mount, String> {
     let (image, place) = (directory.join(format!("{kind}.image")), directory.join(kind.name()));
     fs::create_dir(&place).map_err(|error| error.to_string())?;
-    File::create(&image)
-        .and_then(|file| file.set_len(DISK))
-        .map_err(|error| error.to_string())?;
+    File::create(&image).and_then(|file| file.set_len(DISK)).map_err(|error| error.to_string())?;
     let options = kind.make_for_shifts(&image, &mut Chance::new(seed))?;
     Mount::new(&image, &place, kind, &options, false)
 }

@@ -72,7 +72,8 @@ impl Scenario {
 
     /// The bytes of the commit that a seed makes.
     pub fn work(&self, seed: u64) -> Work {
-        let own = self.name.bytes().fold(0, |own: u64, byte| own.wrapping_mul(31) + u64::from(byte));
+        let own =
+            self.name.bytes().fold(0, |own: u64, byte| own.wrapping_mul(31) + u64::from(byte));
         (self.work)(&mut Chance::new(seed ^ own))
     }
 
@@ -229,10 +230,8 @@ pub static SCENARIOS: &[Scenario] = &[
     },
     scenario("move", "journaled", ALL, &[], |chance| {
         let old = chance.bytes(200_000);
-        let edits = vec![
-            Edit::Copy(20_000..90_000, 150_000),
-            Edit::Replace(20_000..90_000, Vec::new()),
-        ];
+        let edits =
+            vec![Edit::Copy(20_000..90_000, 150_000), Edit::Replace(20_000..90_000, Vec::new())];
         Work::new(old, edits, "move FILE 20000..90000 150000", Vec::new())
     }),
     scenario("copy", "journaled", ALL, &[], |chance| {

@@ -13,16 +13,20 @@ const SHOWN: usize = 2;
 /// Counts verdicts. Wrong results of one kind are shown a few times, and then counted only.
 pub struct Tally {
     seed: u64,
+    report: Report,
+    /// How often each kind of wrong result was seen.
     wrong: BTreeMap<String, usize>,
 }
 
 impl Tally {
+    /// For cases of this seed.
     pub fn new(seed: u64) -> Self {
-        Self { seed, wrong: BTreeMap::new() }
+        Self { seed, report: Report::default(), wrong: BTreeMap::new() }
     }
 
     /// Counts a verdict.
-    pub fn add(&mut self, case: &Case, verdict: &Verdict, report: &mut Report) {
+    pub fn add(&mut self, case: &Case, verdict: &Verdict) {
+        let report = &mut self.report;
         let (Some(injection), Some(call)) = (case.commit, &verdict.hit) else {
             report.count("not tried: the commit made fewer calls this time");
             return;
@@ -50,22 +54,24 @@ impl Tally {
             let count = self.wrong.entry(key).or_default();
             *count += 1;
             if *count <= SHOWN {
-                let again = format!("cargo xtask faults --seed {} --case {case}", self.seed);
+                let detail = detail.replace('\n', "; ");
                 report.wrong(format!(
-                    "{kind}, after {} was {}{in_recovery}: {detail}; again: {again}",
-                    call,
-                    injection.fault.group()
+                    "{kind}: cargo xtask faults --seed {} --case {case} ({}: {call}{in_recovery}): {detail}",
+                    self.seed,
+                    injection.fault.group(),
                 ));
             }
         }
     }
 
-    /// Tells of the wrong results that were not shown.
-    pub fn finish(self, report: &mut Report) {
+    /// The counts. Also tells of the wrong results that were not shown.
+    pub fn finish(self) -> Report {
+        let mut report = self.report;
         for (key, count) in self.wrong {
             if count > SHOWN {
                 report.wrong(format!("and {} more cases like these: {key}", count - SHOWN));
             }
         }
+        report
     }
 }

@@ -150,7 +150,8 @@ pub fn trace(
     // (ptrace, alarm, prctl, seccomp), and neither allocates nor takes a lock: the filter was built before, and the errors
     // are numbers.
     unsafe { command.pre_exec(prepare) };
-    let child = command.spawn().map_err(|error| format!("cannot start a traced process: {error}"))?;
+    let child =
+        command.spawn().map_err(|error| format!("cannot start a traced process: {error}"))?;
     let leader = Pid::from_raw(child.id().cast_signed());
     let mut tracer = Tracer {
         leader,
