@@ -49,3 +49,40 @@ impl FromStr for Case {
         Ok(Self { scenario, place, commit: Some(commit.parse()?), recovery })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_are_read_as_they_are_printed() {
+        for text in [
+            "insert/ext4/kill-before@17",
+            "hop/xfs/fail-EIO@0+kill-after@3",
+            "snapshot/btrfs/fail-for-good-ENOSPC@120+short-then-full@1",
+            "replace/ext4/report-EIO@92+full-disk@4",
+            "direct-insert/xfs/broken-disk@9+short@2",
+        ] {
+            assert_eq!(text.parse::<Case>().map(|case| case.to_string()), Ok(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_case_is_refused() {
+        for text in [
+            "",
+            "insert",
+            "insert/ext4",
+            "insert/ext4/",
+            "insert/ext4/kill-before",
+            "insert/ext4/kill-before@",
+            "insert/ext4/fail-EWHAT@1",
+            "insert/ntfs/kill-before@1",
+            "no-such-scenario/ext4/kill-before@1",
+            // ext4 shares no blocks.
+            "snapshot/ext4/kill-before@1",
+        ] {
+            assert!(text.parse::<Case>().is_err(), "{text}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use nix::errno::Errno;
 const CALLS_OF_RECOVERY: u64 = 64;
 
 /// Faults that some call of a recovery can meet.
-const IN_RECOVERY: [Fault; 10] = [
+const IN_RECOVERY: [Fault; 12] = [
     Fault::KillBefore,
     Fault::KillAfter,
     Fault::FailOnce(Errno::EIO),
@@ -18,6 +18,8 @@ const IN_RECOVERY: [Fault; 10] = [
     Fault::FailOnce(Errno::EINTR),
     Fault::FailForGood(Errno::EIO),
     Fault::FailForGood(Errno::ENOSPC),
+    Fault::FullDisk,
+    Fault::BrokenDisk,
     Fault::ReportFailed(Errno::EIO),
     Fault::Short,
     Fault::ShortThenFull,

@@ -16,6 +16,10 @@ pub enum Fault {
     FailOnce(Errno),
     /// This call and all later ones of its number fail.
     FailForGood(Errno),
+    /// This call and all later ones that take up room fail, as on a disk that is full.
+    FullDisk,
+    /// This call and all later ones that change or sync something fail, as on a disk that went away.
+    BrokenDisk,
     /// The call is carried out and reported as failed.
     ReportFailed(Errno),
     /// A part of the bytes is transferred.
@@ -34,7 +38,7 @@ impl Fault {
         GROUPS[match self {
             Self::KillBefore | Self::KillAfter => 0,
             Self::FailOnce(_) => 1,
-            Self::FailForGood(_) => 2,
+            Self::FailForGood(_) | Self::FullDisk | Self::BrokenDisk => 2,
             Self::ReportFailed(_) => 3,
             Self::Short | Self::ShortThenFull => 4,
         }]
@@ -58,6 +62,12 @@ impl Fault {
                 faults.push(Self::FailForGood(errno));
             }
         }
+        if takes_room(call.kind) {
+            faults.push(Self::FullDisk);
+        }
+        if call.kind.changes() {
+            faults.push(Self::BrokenDisk);
+        }
         if is_reported_failed(call.kind) {
             faults.push(Self::ReportFailed(Errno::EIO));
         }
@@ -68,6 +78,18 @@ impl Fault {
             }
         }
         faults
+    }
+
+    /// The error of a call that comes after one that this fault hit; none if the call is carried out.
+    pub fn error_after(self, hit: &Call, later: &Call) -> Option<Errno> {
+        let same = hit.number == later.number;
+        match self {
+            Self::FailForGood(errno) => same.then_some(errno),
+            Self::ShortThenFull => same.then_some(Errno::ENOSPC),
+            Self::FullDisk => takes_room(later.kind).then_some(Errno::ENOSPC),
+            Self::BrokenDisk => later.kind.changes().then_some(Errno::EIO),
+            _ => None,
+        }
     }
 
     /// Whether a call can meet this fault.
@@ -89,6 +111,12 @@ fn errnos(kind: CallKind) -> &'static [Errno] {
         Lock => &[ENOLCK, EINTR],
         StartThread => &[EAGAIN],
     }
+}
+
+/// Whether a call of this kind may need blocks that are free.
+fn takes_room(kind: CallKind) -> bool {
+    use CallKind::*;
+    matches!(kind, Write | Resize | Allocate | Create | SetAttribute | Share | CopyRange)
 }
 
 /// Whether a call of this kind may be carried out and fail, as after a lost answer of a server. A file that was created
@@ -118,6 +146,8 @@ impl fmt::Display for Fault {
             Self::FailOnce(errno) => write!(out, "fail-{}", name_of(*errno)),
             Self::FailForGood(errno) => write!(out, "fail-for-good-{}", name_of(*errno)),
             Self::ReportFailed(errno) => write!(out, "report-{}", name_of(*errno)),
+            Self::FullDisk => out.write_str("full-disk"),
+            Self::BrokenDisk => out.write_str("broken-disk"),
             Self::Short => out.write_str("short"),
             Self::ShortThenFull => out.write_str("short-then-full"),
         }
@@ -135,6 +165,8 @@ impl FromStr for Fault {
         Ok(match text {
             "kill-before" => Self::KillBefore,
             "kill-after" => Self::KillAfter,
+            "full-disk" => Self::FullDisk,
+            "broken-disk" => Self::BrokenDisk,
             "short" => Self::Short,
             "short-then-full" => Self::ShortThenFull,
             _ => {

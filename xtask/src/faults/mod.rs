@@ -198,6 +198,7 @@ impl<'a> Round<'a> {
 
     /// Tries cases, and reports what they found.
     fn attempt(&mut self, cases: &[(usize, Case)]) -> Result<(), String> {
+        println!("{} cases", cases.len());
         let tally = Mutex::new(Tally::new(self.seed));
         let stages = &self.stages;
         let tried = self.in_parallel(cases.len(), self.deadline, |bench, index| {

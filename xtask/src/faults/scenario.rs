@@ -312,3 +312,40 @@ pub static SCENARIOS: &[Scenario] = &[
         Work::script(chance.bytes(200_000), Edits::several(swapped(200_000)))
     }),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The plain model is compared with numbers that are written down, so that a wrong model does not agree with a wrong
+    /// program.
+    #[test]
+    fn the_model_does_what_the_commands_say() {
+        for (name, len) in [
+            ("insert", 301_000),
+            ("remove", 287_655),
+            ("overwrite", 200_000),
+            ("append", 200_001),
+            ("truncate", 100_001),
+            ("move", 200_000),
+            ("copy", 270_000),
+            ("swap", 200_000),
+        ] {
+            let work = Scenario::named(name).unwrap().work(1);
+            assert_eq!(work.new_contents().len(), len, "{name}");
+            assert_ne!(work.new_contents(), work.old, "{name}");
+        }
+        let work = Scenario::named("swap").unwrap().work(1);
+        let (first, second) = work.old.split_at(100_000);
+        assert_eq!(work.new_contents(), [second, first].concat());
+    }
+
+    #[test]
+    fn a_seed_repeats_the_bytes() {
+        for scenario in SCENARIOS {
+            let (one, same, other) = (scenario.work(1), scenario.work(1), scenario.work(2));
+            assert_eq!((&one.old, one.new_contents()), (&same.old, same.new_contents()));
+            assert_ne!(one.old, other.old, "{}", scenario.name);
+        }
+    }
+}

@@ -49,8 +49,8 @@ pub struct Trace {
     pub calls: Vec<Call>,
     /// The call that the fault hit first; none if it hit none.
     pub hit: Option<Call>,
-    /// How many calls the fault hit.
-    pub hits: u64,
+    /// Whether the fault kept the process from removing a file.
+    pub removal_failed: bool,
 }
 
 /// Where the files of a case are, to tell which calls count.
@@ -160,9 +160,13 @@ pub fn trace(
         memory: None,
         known: BTreeSet::from([leader]),
         pending: Vec::new(),
-        failing: None,
         killed: false,
-        trace: Trace { ending: Ending::Killed, calls: Vec::new(), hit: None, hits: 0 },
+        trace: Trace {
+            ending: Ending::Killed,
+            calls: Vec::new(),
+            hit: None,
+            removal_failed: false,
+        },
     };
     tracer.follow().map_err(|error| {
         let _ = kill(leader, Signal::SIGKILL);
@@ -181,8 +185,6 @@ struct Tracer<'a> {
     known: BTreeSet<Pid>,
     /// Threads in a call after which something is to be done.
     pending: Vec<(Pid, AfterCall)>,
-    /// The system call all of whose later calls fail.
-    failing: Option<(i64, Errno)>,
     killed: bool,
     trace: Trace,
 }
@@ -281,10 +283,10 @@ impl Tracer<'_> {
             ptrace::setregs(thread, *registers)?;
             ptrace::cont(thread, None)
         };
-        if let Some((failing, errno)) = self.failing
-            && failing == number
+        if let (Some(injection), Some(hit)) = (self.injection, &self.trace.hit)
+            && let Some(errno) = injection.fault.error_after(hit, &call)
         {
-            self.trace.hits += 1;
+            self.trace.removal_failed |= call.kind == CallKind::Remove;
             return fail(&mut registers, errno);
         }
         let fault = match self.injection {
@@ -302,21 +304,18 @@ impl Tracer<'_> {
         {
             return ptrace::cont(thread, None);
         }
+        // A removal that is only reported as failed is carried out.
+        self.trace.removal_failed =
+            call.kind == CallKind::Remove && !matches!(fault, Fault::ReportFailed(_));
         self.trace.hit = Some(call);
-        self.trace.hits = 1;
         match fault {
             Fault::KillBefore => self.kill(),
             Fault::KillAfter => self.until_over(thread, AfterCall::Kill),
-            Fault::FailOnce(errno) => fail(&mut registers, errno),
-            Fault::FailForGood(errno) => {
-                self.failing = Some((number, errno));
-                fail(&mut registers, errno)
-            }
+            Fault::FailOnce(errno) | Fault::FailForGood(errno) => fail(&mut registers, errno),
+            Fault::FullDisk => fail(&mut registers, Errno::ENOSPC),
+            Fault::BrokenDisk => fail(&mut registers, Errno::EIO),
             Fault::ReportFailed(errno) => self.until_over(thread, AfterCall::Report(errno)),
             Fault::Short | Fault::ShortThenFull => {
-                if fault == Fault::ShortThenFull {
-                    self.failing = Some((number, Errno::ENOSPC));
-                }
                 let Some((argument, len)) = shortened else { return ptrace::cont(thread, None) };
                 *length_register(&mut registers, argument) = (len * 3 / 7).max(1);
                 ptrace::setregs(thread, registers)?;

@@ -87,7 +87,7 @@ impl Bench<'_> {
         let trial = Trial::begin(self, &case, stage)?;
         let (run, trace) = trial.commit(None)?;
         let mut verdict = Verdict::default();
-        trial.judge(&run, &mut verdict)?;
+        trial.judge(&run, false, &mut verdict)?;
         let undisturbed = || format!("{case} without any fault");
         if run.ending != Ending::Exited(0) {
             return Err(format!("{}: {:?}: {}", undisturbed(), run.ending, run.errors));
@@ -114,7 +114,7 @@ impl Bench<'_> {
         let (run, trace) = trial.commit(case.commit)?;
         let mut verdict = Verdict { hit: trace.hit.clone(), ..Verdict::default() };
         if trace.hit.is_some() {
-            trial.judge(&run, &mut verdict)?;
+            trial.judge(&run, trace.removal_failed, &mut verdict)?;
         }
         Ok(verdict)
     }
@@ -212,7 +212,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Holds what the commit left and said against what is promised.
-    fn judge(&self, run: &Run, verdict: &mut Verdict) -> Result<(), String> {
+    fn judge(&self, run: &Run, removal_failed: bool, verdict: &mut Verdict) -> Result<(), String> {
         let safe = self.stage.scenario.is_crash_safe();
         check_ending("the commit", run, verdict);
         let statement = match run.ending {
@@ -237,8 +237,14 @@ impl<'a> Trial<'a> {
             Statement::Unchanged => {
                 let why = "the error says that the file is unchanged";
                 self.must_be_old(why, run, verdict);
-                self.must_be_tidy(why, Leftovers::Nothing, verdict);
-                false
+                // What cannot be removed is left: a new file under its own name, which the next open for writing removes
+                // (`commit/replace.rs`), or what the command was asked to leave. A journal must not be left in silence.
+                let left = match removal_failed {
+                    true => Leftovers::AskedOrReplacement,
+                    false => Leftovers::Nothing,
+                };
+                self.must_be_tidy(why, left, verdict);
+                removal_failed
             }
             Statement::Committed => {
                 let why = "the error says that the file holds the new contents";
@@ -326,6 +332,9 @@ impl<'a> Trial<'a> {
         if lies {
             let detail = format!("{what} says {said:?}, old: {is_old}, new: {is_new}");
             verdict.wrong.push(("the recovery does not say what it did", detail));
+        }
+        if statement == Statement::Unchanged && !is_old {
+            verdict.wrong.push(("a commit that changed nothing is finished", what.to_owned()));
         }
         if statement == Statement::Committed && !is_new {
             verdict.wrong.push(("a commit that was done is taken back", what.to_owned()));
