@@ -101,7 +101,8 @@ impl fmt::Display for Call {
 pub enum Operand {
     /// The argument of this number is an open file.
     Descriptor(usize),
-    /// The argument of this number is an open directory, the next one a path, which may be absolute or empty.
+    /// The argument of this number is an open directory, the next one a path, which may be absolute
+    /// or empty.
     At(usize),
     /// The argument of this number is a path.
     Path(usize),
@@ -190,7 +191,8 @@ impl Traced {
         TRACED.iter().find(|traced| traced.number == number)
     }
 
-    /// The name and the kind that the call has with these arguments; none if no injection is to hit it.
+    /// The name and the kind that the call has with these arguments; none if no injection is to hit
+    /// it.
     pub fn refined(&self, arguments: [u64; 6]) -> Option<(&'static str, CallKind)> {
         use CallKind::*;
         let flag = |argument: usize, flag: i32| arguments[argument] & flag as u64 != 0;

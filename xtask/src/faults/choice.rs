@@ -25,7 +25,8 @@ const IN_RECOVERY: [Fault; 12] = [
     Fault::ShortThenFull,
 ];
 
-/// Cases by chance, with the index of their stage. A recovery that follows meets a fault in every third of them.
+/// Cases by chance, with the index of their stage. A recovery that follows meets a fault in every
+/// third of them.
 pub fn by_chance(stages: &[Stage], count: u64, chance: &mut Chance) -> Vec<(usize, Case)> {
     let weights: u64 = stages.iter().map(|stage| stage.scenario.weight).sum();
     (0..count)
@@ -50,7 +51,8 @@ pub fn by_chance(stages: &[Stage], count: u64, chance: &mut Chance) -> Vec<(usiz
         .collect()
 }
 
-/// Most commits look long before they change something: three of four calls are chosen among those that change.
+/// Most commits look long before they change something: three of four calls are chosen among those
+/// that change.
 fn call_of(stage: &Stage, chance: &mut Chance) -> Option<usize> {
     let changes = |at: &usize| stage.calls[*at].kind.changes();
     let changing: Vec<usize> = (0..stage.calls.len()).filter(changes).collect();
@@ -75,7 +77,8 @@ pub fn every_call(stages: &[Stage], chance: &mut Chance) -> Vec<(usize, Case)> {
     cases
 }
 
-/// Commits that are killed at some call, and whose recovery meets a fault: `count` of all pairs of calls.
+/// Commits that are killed at some call, and whose recovery meets a fault: `count` of all pairs of
+/// calls.
 pub fn nested(stages: &[Stage], count: u64, chance: &mut Chance) -> Vec<(usize, Case)> {
     let mut cases = Vec::new();
     for (index, stage) in stages.iter().enumerate() {

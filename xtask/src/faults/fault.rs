@@ -18,13 +18,15 @@ pub enum Fault {
     FailForGood(Errno),
     /// This call and all later ones that take up room fail, as on a disk that is full.
     FullDisk,
-    /// This call and all later ones that change or sync something fail, as on a disk that went away.
+    /// This call and all later ones that change or sync something fail, as on a disk that went
+    /// away.
     BrokenDisk,
     /// The call is carried out and reported as failed.
     ReportFailed(Errno),
     /// A part of the bytes is transferred.
     Short,
-    /// A part of the bytes is transferred, and all later calls of its number fail, as on a disk that is full.
+    /// A part of the bytes is transferred, and all later calls of its number fail, as on a disk
+    /// that is full.
     ShortThenFull,
 }
 
@@ -80,7 +82,8 @@ impl Fault {
         faults
     }
 
-    /// The error of a call that comes after one that this fault hit; none if the call is carried out.
+    /// The error of a call that comes after one that this fault hit; none if the call is carried
+    /// out.
     pub fn error_after(self, hit: &Call, later: &Call) -> Option<Errno> {
         let same = hit.number == later.number;
         match self {
@@ -119,8 +122,8 @@ fn takes_room(kind: CallKind) -> bool {
     matches!(kind, Write | Resize | Allocate | Create | SetAttribute | Share | CopyRange)
 }
 
-/// Whether a call of this kind may be carried out and fail, as after a lost answer of a server. A file that was created
-/// so is left out: nobody can know that it is there.
+/// Whether a call of this kind may be carried out and fail, as after a lost answer of a server. A
+/// file that was created so is left out: nobody can know that it is there.
 fn is_reported_failed(kind: CallKind) -> bool {
     kind.changes() && !matches!(kind, CallKind::Create)
 }
@@ -188,8 +191,9 @@ impl FromStr for Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Injection {
     pub fault: Fault,
-    /// The index of the call, counted from 0 over all threads in the order of arrival. If the fault does not fit that
-    /// call, because threads came in another order this time, the next call that it fits is hit.
+    /// The index of the call, counted from 0 over all threads in the order of arrival. If the fault
+    /// does not fit that call, because threads came in another order this time, the next call that
+    /// it fits is hit.
     pub at: usize,
 }
 

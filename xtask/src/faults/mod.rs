@@ -1,16 +1,20 @@
 //! T9: faults of system calls, in the released command line, on real file systems.
 //!
-//! The program commits under `ptrace`, and its calls that change, sync or read a file of the case are counted over all its
-//! threads, in the order of arrival. At one of them the process is killed (before the call or after it), or the call fails
-//! once, or it and all later ones of its number fail, or it is carried out and reported as failed, or it transfers a part
-//! of its bytes. What the program then says must be true: a success holds the new contents, "unchanged" the old ones and
-//! nothing is left beside them, and everything else is repaired by `recover`, which in a share of the cases meets a fault
-//! itself. At the end the file is wholly old or wholly new, as computed on plain vectors, without journal, mark or any
-//! other leftover. `direct` may leave a mixture, but must not call it anything else.
+//! The program commits under `ptrace`, and its calls that change, sync or read a file of the case
+//! are counted over all its threads, in the order of arrival. At one of them the process is killed
+//! (before the call or after it), or the call fails once, or it and all later ones of its number
+//! fail, or all later ones that need room (a full disk) or change anything (a disk that went away),
+//! or it is carried out and reported as failed, or it transfers a part of its bytes. What the
+//! program then says must be true: a success holds the new contents, "unchanged" the old ones and
+//! nothing is left beside them, and everything else is repaired by `recover`, which in a share of
+//! the cases meets a fault itself. At the end the file is wholly old or wholly new, as computed on
+//! plain vectors, without journal, mark or any other leftover. `direct` may leave a mixture, but
+//! must not call it anything else.
 //!
-//! What is assumed of the disk: nothing, it loses no write. A call that fails does nothing, so an `fsync` that fails loses
-//! nothing; the simulator has the disks that forget. A seed repeats contents, edits and injections. Two threads may come
-//! in another order: the index then hits another call, or the next one that the fault fits.
+//! What is assumed of the disk: nothing, it loses no write. A call that fails does nothing, so an
+//! `fsync` that fails loses nothing; the simulator has the disks that forget. A seed repeats
+//! contents, edits and injections. Two threads may come in another order: the index then hits
+//! another call, or the next one that the fault fits.
 
 mod call;
 mod case;
@@ -46,7 +50,8 @@ const INJECTIONS: u64 = 3200;
 /// Injections into recoveries in one round at length, after those into every call of every commit.
 const NESTED: u64 = 20_000;
 
-/// Disk for the files of all workers; ext4 below 512 MB would have smaller blocks, whose extents are not shifted.
+/// Disk for the files of all workers; ext4 below 512 MB would have smaller blocks, whose extents
+/// are not shifted.
 const DISK: u64 = 1 << 30;
 
 /// How many injections are tried.
@@ -215,7 +220,8 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Kills `direct` commits at every call. If no file is then a mixture, the injector or the check is blind.
+    /// Kills `direct` commits at every call. If no file is then a mixture, the injector or the
+    /// check is blind.
     fn check_itself(&mut self) -> Result<(), String> {
         for kind in FileSystem::ALL {
             let mut cases = choice::kills_of_direct(&self.stages);
@@ -240,7 +246,8 @@ impl<'a> Round<'a> {
         Ok(())
     }
 
-    /// Does numbered work on all processors, up to the deadline. The results are in the order of the numbers.
+    /// Does numbered work on all processors, up to the deadline. The results are in the order of
+    /// the numbers.
     fn in_parallel<T: Send>(
         &self,
         count: usize,
@@ -286,7 +293,8 @@ impl Stage {
     }
 }
 
-/// What a mutex guards, also after a panic of another worker, which is reported when that worker ends.
+/// What a mutex guards, also after a panic of another worker, which is reported when that worker
+/// ends.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

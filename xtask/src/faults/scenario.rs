@@ -23,7 +23,8 @@ pub struct Scenario {
     pub places: &'static [FileSystem],
     /// How often the scenario is chosen, compared with others. Large files are chosen less often.
     pub weight: u64,
-    /// Calls that an undisturbed commit makes. Without them the scenario tests something else than it says.
+    /// Calls that an undisturbed commit makes. Without them the scenario tests something else than
+    /// it says.
     pub makes: &'static [&'static str],
     work: fn(&mut Chance) -> Work,
 }
@@ -34,7 +35,8 @@ pub struct Work {
     pub old: Vec<u8>,
     /// What is done to them, for the plain model.
     edits: Edits,
-    /// The words of the command line that do the same. `FILE` is the file, `INPUT` the new bytes or the script.
+    /// The words of the command line that do the same. `FILE` is the file, `INPUT` the new bytes or
+    /// the script.
     pub words: Vec<String>,
     /// The new bytes or the script.
     pub input: Vec<u8>,
@@ -317,8 +319,8 @@ pub static SCENARIOS: &[Scenario] = &[
 mod tests {
     use super::*;
 
-    /// The plain model is compared with numbers that are written down, so that a wrong model does not agree with a wrong
-    /// program.
+    /// The plain model is compared with numbers that are written down, so that a wrong model does
+    /// not agree with a wrong program.
     #[test]
     fn the_model_does_what_the_commands_say() {
         for (name, len) in [

@@ -18,8 +18,8 @@ pub enum Statement {
 }
 
 impl Statement {
-    /// What the message of a command that failed says. Messages that say nothing of the file are about a file that is
-    /// unchanged (`bytesplice::Error::file_state`).
+    /// What the message of a command that failed says. Messages that say nothing of the file are
+    /// about a file that is unchanged (`bytesplice::Error::file_state`).
     pub fn of(message: &str) -> Self {
         let says = |words: &str| message.contains(words);
         if says("is now neither old nor new") {
@@ -44,6 +44,20 @@ impl Statement {
             Self::Nothing => "said nothing",
         }
     }
+}
+
+/// The message and the exit code that a command which failed prints with `--json`; none if it does
+/// not print them.
+pub fn error_of(output: &str) -> Option<(String, i64)> {
+    let object: serde_json::Value = serde_json::from_str(output).ok()?;
+    let message = object.get("error")?.as_str()?.to_owned();
+    Some((message, object.get("exit_code")?.as_i64()?))
+}
+
+/// The strategy that a commit with `--json` says that it took; none if it says none.
+pub fn strategy_of(output: &str) -> Option<String> {
+    let object: serde_json::Value = serde_json::from_str(output).ok()?;
+    object.get("plan")?.get("strategy")?.as_str().map(str::to_owned)
 }
 
 /// The word that `recover --json` says; none if it says none.

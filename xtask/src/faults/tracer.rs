@@ -1,8 +1,10 @@
-//! A process under `ptrace`, whose calls are counted over all its threads, and one of them made to fail.
+//! A process under `ptrace`, whose calls are counted over all its threads, and one of them made to
+//! fail.
 //!
-//! A seccomp filter stops the process at the calls of [`TRACED`] only, so that all others run at full speed. At a stop the
-//! call has not begun: the number of the call can be taken away, so that the kernel carries nothing out and returns what
-//! was put into the register of the result, or the length can be shortened, or the process killed.
+//! A seccomp filter stops the process at the calls of [`TRACED`] only, so that all others run at
+//! full speed. At a stop the call has not begun: the number of the call can be taken away, so that
+//! the kernel carries nothing out and returns what was put into the register of the result, or the
+//! length can be shortened, or the process killed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -27,7 +29,8 @@ use seccompiler::{
 use super::call::{Call, CallKind, Object, Operand, TRACED, Traced};
 use super::fault::{Fault, Injection};
 
-/// A process that has not ended after so many seconds hangs, and is ended by SIGALRM. A usual one takes a hundredth of one.
+/// A process that has not ended after so many seconds hangs, and is ended by SIGALRM. A usual one
+/// takes a hundredth of one.
 const LONGEST_RUN: u32 = 60;
 
 /// How a traced process ended.
@@ -129,8 +132,8 @@ pub fn probe(filter: &BpfProgram) -> Result<(), String> {
     }
 }
 
-/// Starts a process and follows it to its end. What it asks of the files of the scene is counted; the injection, if there
-/// is one, hits one of these calls.
+/// Starts a process and follows it to its end. What it asks of the files of the scene is counted;
+/// the injection, if there is one, hits one of these calls.
 ///
 /// # Errors
 /// The process cannot be started or traced.
@@ -146,9 +149,9 @@ pub fn trace(
         alarm::set(LONGEST_RUN);
         seccompiler::apply_filter(&filter).map_err(|_| io::Error::last_os_error())
     };
-    // SAFETY: between fork and exec only async-signal-safe functions may be called. The closure makes system calls only
-    // (ptrace, alarm, prctl, seccomp), and neither allocates nor takes a lock: the filter was built before, and the errors
-    // are numbers.
+    // SAFETY: between fork and exec only async-signal-safe functions may be called. The closure
+    // makes system calls only (ptrace, alarm, prctl, seccomp), and neither allocates nor takes a
+    // lock: the filter was built before, and the errors are numbers.
     unsafe { command.pre_exec(prepare) };
     let child =
         command.spawn().map_err(|error| format!("cannot start a traced process: {error}"))?;
@@ -225,7 +228,8 @@ impl Tracer<'_> {
                 Err(Errno::ECHILD) => return Ok(()),
                 Err(error) => return Err(error),
             };
-            // A thread that was killed meanwhile cannot be told to go on, and its end is reported next.
+            // A thread that was killed meanwhile cannot be told to go on, and its end is reported
+            // next.
             match self.handle(status) {
                 Ok(()) | Err(Errno::ESRCH) => {}
                 Err(error) => return Err(error),
@@ -361,7 +365,8 @@ impl Tracer<'_> {
     fn recognise(&mut self, thread: Pid, traced: &Traced, arguments: [u64; 6]) -> Option<Call> {
         let (name, kind) = traced.refined(arguments)?;
         let object = match traced.operand {
-            // The library of C starts a process with `clone` as well, which has no memory in common.
+            // The library of C starts a process with `clone` as well, which has no memory in
+            // common.
             Operand::None if kind == CallKind::StartThread => Object::Process,
             Operand::None => return None,
             Operand::Descriptor(argument) => {

@@ -1,4 +1,5 @@
-//! One case: a commit with a fault in it, what the command says of it, the recovery, and what must be there then.
+//! One case: a commit with a fault in it, what the command says of it, the recovery, and what must
+//! be there then.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,13 +13,14 @@ use super::call::Call;
 use super::case::Case;
 use super::fault::Injection;
 use super::scenario::{Beside, Scenario, Work};
-use super::statement::{Statement, recovery_of};
+use super::statement::{Statement, error_of, recovery_of, strategy_of};
 use super::tracer::{Ending, Scene, Trace, trace};
 use crate::file_system::FileSystem;
 use crate::workload::{self, difference};
 
-/// The mark of a replacement. The library leaves it where it cannot be taken off after the rename: under the name of the
-/// target it means nothing (`storage/metadata.rs`), and the next open for writing takes it off.
+/// The mark of a replacement. The library leaves it where it cannot be taken off after the rename:
+/// under the name of the target it means nothing (`storage/metadata.rs`), and the next open for
+/// writing takes it off.
 const HARMLESS_MARK: &[u8] = b"user.bytesplice-new";
 
 /// The exit code of a program that panicked.
@@ -94,6 +96,10 @@ impl Bench<'_> {
         }
         if let Some((kind, detail)) = verdict.wrong.first() {
             return Err(format!("{}: {kind}: {detail}", undisturbed()));
+        }
+        let strategy = strategy_of(&run.output).unwrap_or_default();
+        if ![strategy.as_str(), "auto"].contains(&stage.scenario.strategy) {
+            return Err(format!("{} goes by `{strategy}`", undisturbed()));
         }
         let makes = |name: &&&str| trace.calls.iter().any(|call| call.name == **name);
         if let Some(missing) = stage.scenario.makes.iter().find(|name| !makes(name)) {
@@ -207,7 +213,8 @@ impl<'a> Trial<'a> {
             return;
         }
         let mut log = self.bench.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        // The log is for people who look for the cause of a wrong result; the counts do not depend on it.
+        // The log is for people who look for the cause of a wrong result; the counts do not depend
+        // on it.
         let _ = writeln!(log, "{}: {}", self.case, errors.trim_end());
     }
 
@@ -223,7 +230,14 @@ impl<'a> Trial<'a> {
             Ending::Exited(0) => Statement::Done,
             // It had no time to say anything.
             Ending::Exited(PANICKED) => Statement::Nothing,
-            Ending::Exited(_) => Statement::of(&run.errors),
+            Ending::Exited(code) => match error_of(&run.output) {
+                Some((message, said)) if said == i64::from(code) => Statement::of(&message),
+                _ => {
+                    let detail = format!("exit code {code}: {}", run.output.trim_end());
+                    verdict.wrong.push(("no JSON object tells of the error", detail));
+                    Statement::of(&run.errors)
+                }
+            },
             Ending::Signal(_) => Statement::Nothing,
         };
         verdict.seen.push(statement.name());
@@ -237,8 +251,9 @@ impl<'a> Trial<'a> {
             Statement::Unchanged => {
                 let why = "the error says that the file is unchanged";
                 self.must_be_old(why, run, verdict);
-                // What cannot be removed is left: a new file under its own name, which the next open for writing removes
-                // (`commit/replace.rs`), or what the command was asked to leave. A journal must not be left in silence.
+                // What cannot be removed is left: a new file under its own name, which the next
+                // open for writing removes (`commit/replace.rs`), or what the command was asked to
+                // leave. A journal must not be left in silence.
                 let left = match removal_failed {
                     true => Leftovers::AskedOrReplacement,
                     false => Leftovers::Nothing,
@@ -266,7 +281,8 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// Recovers, with the fault of the recovery first if there is one, and checks what is there then.
+    /// Recovers, with the fault of the recovery first if there is one, and checks what is there
+    /// then.
     fn recover(&self, statement: Statement, verdict: &mut Verdict) -> Result<(), String> {
         if let Some(injection) = self.case.recovery {
             let mut command = Command::new(self.bench.program);
@@ -275,8 +291,9 @@ impl<'a> Trial<'a> {
             verdict.hit_in_recovery = trace.hit;
             check_ending("the recovery with a fault", &run, verdict);
             if run.ending == Ending::Exited(0) {
-                // It does not fail because of a replacement that it cannot remove: the file is whole, and the next
-                // recovery removes it (`remove_stale_replacement` in the library).
+                // It does not fail because of a replacement that it cannot remove: the file is
+                // whole, and the next recovery removes it (`remove_stale_replacement` in the
+                // library).
                 let left = Leftovers::AskedOrReplacement;
                 self.check_recovered("the recovery with a fault", &run, statement, left, verdict)?;
             }
