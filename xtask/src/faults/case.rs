@@ -5,15 +5,25 @@ use super::fault::Injection;
 use super::scenario::Scenario;
 use crate::file_system::FileSystem;
 
-/// One trial: `insert/ext4/kill-before@17+fail-EIO@3`. The second injection hits the recovery.
+/// One trial: `insert/ext4/kill-before@17`, and behind a `+` what is done before the recovery, such
+/// as `+fail-EIO@3` or `+abort`.
 #[derive(Clone, Copy)]
 pub struct Case {
     pub scenario: &'static Scenario,
     pub place: FileSystem,
     /// None for an undisturbed commit.
     pub commit: Option<Injection>,
-    /// None for an undisturbed recovery.
-    pub recovery: Option<Injection>,
+    pub then: Then,
+}
+
+/// What is done to a file that a commit left in its middle, before an undisturbed recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    Nothing,
+    /// A recovery with a fault.
+    Recover(Injection),
+    /// The commit is taken back, where that is possible.
+    Abort,
 }
 
 impl fmt::Display for Case {
@@ -22,10 +32,11 @@ impl fmt::Display for Case {
         if let Some(commit) = self.commit {
             write!(out, "/{commit}")?;
         }
-        if let Some(recovery) = self.recovery {
-            write!(out, "+{recovery}")?;
+        match self.then {
+            Then::Nothing => Ok(()),
+            Then::Recover(injection) => write!(out, "+{injection}"),
+            Then::Abort => out.write_str("+abort"),
         }
-        Ok(())
     }
 }
 
@@ -42,11 +53,12 @@ impl FromStr for Case {
             return Err(format!("`{}` is not tried on {place}", scenario.name));
         }
         let injections = next().ok_or_else(wanted)?;
-        let (commit, recovery) = match injections.split_once('+') {
-            Some((commit, recovery)) => (commit, Some(recovery.parse()?)),
-            None => (injections, None),
+        let (commit, then) = match injections.split_once('+') {
+            Some((commit, "abort")) => (commit, Then::Abort),
+            Some((commit, recovery)) => (commit, Then::Recover(recovery.parse()?)),
+            None => (injections, Then::Nothing),
         };
-        Ok(Self { scenario, place, commit: Some(commit.parse()?), recovery })
+        Ok(Self { scenario, place, commit: Some(commit.parse()?), then })
     }
 }
 
@@ -62,6 +74,7 @@ mod tests {
             "snapshot/btrfs/fail-for-good-ENOSPC@120+short-then-full@1",
             "replace/ext4/report-EIO@92+full-disk@4",
             "direct-insert/xfs/broken-disk@9+short@2",
+            "snapshot/xfs/kill-after@100+abort",
         ] {
             assert_eq!(text.parse::<Case>().map(|case| case.to_string()), Ok(text.to_owned()));
         }

@@ -1,6 +1,6 @@
 //! Which cases are tried.
 
-use super::case::Case;
+use super::case::{Case, Then};
 use super::fault::{Fault, Injection};
 use super::trial::Stage;
 use crate::chance::Chance;
@@ -45,8 +45,12 @@ pub fn by_chance(stages: &[Stage], count: u64, chance: &mut Chance) -> Vec<(usiz
                 faults.retain(|fault| fault.kills());
             }
             let commit = Injection { fault: *chance.of(&faults), at };
-            let recovery = chance.one_in(3).then(|| in_recovery(chance));
-            Some((index, stage.case(commit, recovery)))
+            let then = match chance.below(12) {
+                0..4 => Then::Recover(in_recovery(chance)),
+                4 => Then::Abort,
+                _ => Then::Nothing,
+            };
+            Some((index, stage.case(commit, then)))
         })
         .collect()
 }
@@ -69,7 +73,7 @@ pub fn every_call(stages: &[Stage], chance: &mut Chance) -> Vec<(usize, Case)> {
     for (index, stage) in stages.iter().enumerate() {
         for (at, call) in stage.calls.iter().enumerate() {
             for fault in Fault::all_of(call) {
-                cases.push((index, stage.case(Injection { fault, at }, None)));
+                cases.push((index, stage.case(Injection { fault, at }, Then::Nothing)));
             }
         }
     }
@@ -85,11 +89,12 @@ pub fn nested(stages: &[Stage], count: u64, chance: &mut Chance) -> Vec<(usize, 
         // Large files take long.
         let every = if stage.scenario.weight == 1 { 12 } else { 1 };
         for at in (0..stage.calls.len()).filter(|at| at % every == 0) {
+            let first = Injection { fault: Fault::KillBefore, at };
+            cases.push((index, stage.case(first, Then::Abort)));
             for second in 0..CALLS_OF_RECOVERY {
-                let first = Injection { fault: Fault::KillBefore, at };
                 let fault = *chance.of(&IN_RECOVERY);
                 let second = Injection { fault, at: second as usize };
-                cases.push((index, stage.case(first, Some(second))));
+                cases.push((index, stage.case(first, Then::Recover(second))));
             }
         }
     }
@@ -105,7 +110,7 @@ pub fn kills_of_direct(stages: &[Stage]) -> Vec<(usize, Case)> {
         if !stage.scenario.is_crash_safe() {
             for at in 0..stage.calls.len() {
                 let kill = Injection { fault: Fault::KillBefore, at };
-                cases.push((index, stage.case(kill, None)));
+                cases.push((index, stage.case(kill, Then::Nothing)));
             }
         }
     }

@@ -50,6 +50,9 @@ const INJECTIONS: u64 = 3200;
 /// Injections into recoveries in one round at length, after those into every call of every commit.
 const NESTED: u64 = 20_000;
 
+/// After so many cases a line tells how far the work is.
+const PROGRESS: u64 = 10_000;
+
 /// Disk for the files of all workers; ext4 below 512 MB would have smaller blocks, whose extents
 /// are not shifted.
 const DISK: u64 = 1 << 30;
@@ -209,7 +212,11 @@ impl<'a> Round<'a> {
         let tried = self.in_parallel(cases.len(), self.deadline, |bench, index| {
             let (stage, case) = &cases[index];
             let verdict = bench.attempt(case, &stages[*stage])?;
-            locked(&tally).add(case, &verdict);
+            let mut tally = locked(&tally);
+            tally.add(case, &verdict);
+            if tally.tried().is_multiple_of(PROGRESS) {
+                println!("{} cases tried", tally.tried());
+            }
             Ok(())
         })?;
         let found = tally.into_inner().unwrap_or_else(PoisonError::into_inner).finish();

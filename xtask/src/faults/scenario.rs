@@ -1,6 +1,7 @@
 //! The commits that faults are injected into: a file, edits of it, and the command that makes them.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::chance::Chance;
@@ -8,6 +9,9 @@ use crate::file_system::FileSystem;
 use crate::workload::{self, BLOCK, Edit, Edits};
 
 use FileSystem::{Btrfs, Ext4, Xfs};
+
+/// The bytes that a command saves while it removes them.
+pub const REMOVED: Range<usize> = 20_000..50_001;
 
 const ALL: &[FileSystem] = &[Ext4, Xfs, Btrfs];
 const SHIFTING: &[FileSystem] = &[Ext4, Xfs];
@@ -35,7 +39,8 @@ pub struct Work {
     pub old: Vec<u8>,
     /// What is done to them, for the plain model.
     edits: Edits,
-    /// The words of the command line that do the same. `FILE` is the file, `INPUT` the new bytes or
+    /// The words of the command line that do the same. `FILE` is the file, `BESIDE` the file that the
+    /// command leaves beside it, `INPUT` the new bytes or
     /// the script.
     pub words: Vec<String>,
     /// The new bytes or the script.
@@ -53,6 +58,8 @@ pub enum Beside {
     UndoScript,
     /// The old file, under its name and `~`.
     Backup,
+    /// The bytes that were removed, under the name `saved`.
+    Saved,
 }
 
 impl Beside {
@@ -61,6 +68,7 @@ impl Beside {
         match self {
             Self::UndoScript => "undo".to_owned(),
             Self::Backup => format!("{file}~"),
+            Self::Saved => "saved".to_owned(),
         }
     }
 }
@@ -123,11 +131,14 @@ impl Work {
     }
 
     /// The words of the command line.
-    pub fn command(&self, file: &Path, input: &Path, beside: Option<&Path>) -> Vec<String> {
-        let word = |word: &String| match (word.as_str(), beside) {
+    pub fn command(&self, file: &Path, input: &Path) -> Vec<String> {
+        let word = |word: &String| match (word.as_str(), self.beside) {
             ("FILE", _) => file.to_string_lossy().into_owned(),
             ("INPUT", _) => input.to_string_lossy().into_owned(),
-            ("UNDO", Some(undo)) => undo.to_string_lossy().into_owned(),
+            ("BESIDE", Some(beside)) => {
+                let path = file.with_file_name(beside.name(&self.name));
+                path.to_string_lossy().into_owned()
+            }
             _ => word.clone(),
         };
         self.words.iter().map(word).collect()
@@ -258,12 +269,19 @@ pub static SCENARIOS: &[Scenario] = &[
     scenario("undo-script", "journaled", ALL, &[], |chance| {
         let mut work = Work::insertion(chance, 100_000, 10, 1000);
         work.beside = Some(Beside::UndoScript);
-        work.with_words(&["--undo-script", "UNDO"])
+        work.with_words(&["--undo-script", "BESIDE"])
     }),
     scenario("backup", "auto", ALL, &[], |chance| {
         let mut work = Work::insertion(chance, 100_000, 10, 1000);
         work.beside = Some(Beside::Backup);
         work.with_words(&["--backup"])
+    }),
+    scenario("save", "auto", ALL, &[], |chance| {
+        let edits = vec![Edit::Replace(REMOVED, Vec::new())];
+        let words = format!("remove FILE {}..{}", REMOVED.start, REMOVED.end);
+        let mut work = Work::new(chance.bytes(100_000), edits, &words, Vec::new());
+        work.beside = Some(Beside::Saved);
+        work.with_words(&["--save", "BESIDE"])
     }),
     scenario("snapshot", "snapshot", SHARING, &["ioctl FICLONERANGE"], |chance| {
         Work::insertion(chance, 1_000_000, 10, 1000)
@@ -291,6 +309,13 @@ pub static SCENARIOS: &[Scenario] = &[
     scenario("hop", "extents", SHIFTING, &["fallocate COLLAPSE_RANGE"], |chance| {
         Work::insertion(chance, 500_000, 10, 1000)
     }),
+    Scenario {
+        weight: 1,
+        // Its steps run ahead of the disk as well.
+        ..scenario("hop-steps", "extents", SHIFTING, &["fallocate COLLAPSE_RANGE"], |chance| {
+            Work::insertion(chance, 40 << 20, 10, 1000)
+        })
+    },
     scenario("replace", "replace", ALL, &["rename"], |chance| {
         Work::insertion(chance, 300_000, 10, 1000)
     }),

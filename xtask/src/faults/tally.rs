@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::case::Case;
+use super::case::{Case, Then};
 use super::trial::Verdict;
 use crate::report::Report;
 
@@ -14,6 +14,7 @@ const SHOWN: usize = 2;
 pub struct Tally {
     seed: u64,
     report: Report,
+    tried: u64,
     /// How often each kind of wrong result was seen.
     wrong: BTreeMap<String, usize>,
 }
@@ -21,11 +22,17 @@ pub struct Tally {
 impl Tally {
     /// For cases of this seed.
     pub fn new(seed: u64) -> Self {
-        Self { seed, report: Report::default(), wrong: BTreeMap::new() }
+        Self { seed, report: Report::default(), tried: 0, wrong: BTreeMap::new() }
+    }
+
+    /// How many verdicts were counted.
+    pub fn tried(&self) -> u64 {
+        self.tried
     }
 
     /// Counts a verdict.
     pub fn add(&mut self, case: &Case, verdict: &Verdict) {
+        self.tried += 1;
         let report = &mut self.report;
         let (Some(injection), Some(call)) = (case.commit, &verdict.hit) else {
             report.count("not tried: the commit made fewer calls this time");
@@ -34,7 +41,7 @@ impl Tally {
         report.count(ALL);
         report.count(format!("{}: {}", case.place, injection.fault.group()));
         report.count(format!("scenario {}", case.scenario.name));
-        if let (Some(injection), Some(_)) = (case.recovery, &verdict.hit_in_recovery) {
+        if let (Then::Recover(injection), Some(_)) = (case.then, &verdict.hit_in_recovery) {
             report.count(ALL);
             report.count(format!("{} in recovery: {}", case.place, injection.fault.group()));
         }

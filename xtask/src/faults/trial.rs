@@ -10,9 +10,9 @@ use std::sync::Mutex;
 use seccompiler::BpfProgram;
 
 use super::call::Call;
-use super::case::Case;
+use super::case::{Case, Then};
 use super::fault::Injection;
-use super::scenario::{Beside, Scenario, Work};
+use super::scenario::{Beside, REMOVED, Scenario, Work};
 use super::statement::{Statement, error_of, recovery_of, strategy_of};
 use super::tracer::{Ending, Scene, Trace, trace};
 use crate::file_system::FileSystem;
@@ -22,6 +22,9 @@ use crate::workload::{self, difference};
 /// under the name of the target it means nothing (`storage/metadata.rs`), and the next open for
 /// writing takes it off.
 const HARMLESS_MARK: &[u8] = b"user.bytesplice-new";
+
+/// What a refused abort says.
+const PAST: &str = "has passed its commit point";
 
 /// The exit code of a program that panicked.
 const PANICKED: i32 = 101;
@@ -51,8 +54,8 @@ pub struct Stage {
 
 impl Stage {
     /// A case of this stage.
-    pub fn case(&self, commit: Injection, recovery: Option<Injection>) -> Case {
-        Case { scenario: self.scenario, place: self.place, commit: Some(commit), recovery }
+    pub fn case(&self, commit: Injection, then: Then) -> Case {
+        Case { scenario: self.scenario, place: self.place, commit: Some(commit), then }
     }
 }
 
@@ -65,6 +68,8 @@ pub struct Verdict {
     pub hit_in_recovery: Option<Call>,
     /// Where the commit stood after the fault, and what it said.
     pub seen: Vec<&'static str>,
+    /// Whether an abort was refused, so that the recovery must bring the new contents.
+    pub past_commit_point: bool,
     /// Whether the file was neither old nor new at the end.
     pub mixture: bool,
     /// What is wrong: the kind of the problem, and its figures.
@@ -84,8 +89,12 @@ impl Bench<'_> {
     /// # Errors
     /// The commit fails or does not do what the scenario says.
     pub fn rehearse(&self, stage: &Stage) -> Result<Vec<Call>, String> {
-        let case =
-            Case { scenario: stage.scenario, place: stage.place, commit: None, recovery: None };
+        let case = Case {
+            scenario: stage.scenario,
+            place: stage.place,
+            commit: None,
+            then: Then::Nothing,
+        };
         let trial = Trial::begin(self, &case, stage)?;
         let (run, trace) = trial.commit(None)?;
         let mut verdict = Verdict::default();
@@ -165,9 +174,8 @@ impl<'a> Trial<'a> {
     /// The commit, with its fault.
     fn commit(&self, injection: Option<Injection>) -> Result<(Run, Trace), String> {
         let work = &self.stage.work;
-        let undo = self.directory.path().join("undo");
         let mut command = Command::new(self.bench.program);
-        command.args(work.command(&self.target, &self.inputs.join("input"), Some(&undo))).args([
+        command.args(work.command(&self.target, &self.inputs.join("input"))).args([
             "--strategy",
             self.stage.scenario.strategy,
             "--json",
@@ -284,7 +292,10 @@ impl<'a> Trial<'a> {
     /// Recovers, with the fault of the recovery first if there is one, and checks what is there
     /// then.
     fn recover(&self, statement: Statement, verdict: &mut Verdict) -> Result<(), String> {
-        if let Some(injection) = self.case.recovery {
+        if self.case.then == Then::Abort {
+            self.abort(verdict)?;
+        }
+        if let Then::Recover(injection) = self.case.then {
             let mut command = Command::new(self.bench.program);
             command.arg("recover").arg(&self.target).arg("--json");
             let (run, trace) = self.trace(command, Some(injection))?;
@@ -309,6 +320,23 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
+    /// Takes the commit back. Past the commit point it is refused, and the commit goes on to the new
+    /// contents, unless the snapshot of a commit brings the old ones.
+    fn abort(&self, verdict: &mut Verdict) -> Result<(), String> {
+        let run = self.run(&["abort", "--json"], &self.target)?;
+        check_ending("the abort", &run, verdict);
+        if run.ending == Ending::Exited(0) {
+            self.check_recovered("abort", &run, Statement::Nothing, Leftovers::Asked, verdict)?;
+            verdict.seen.push("aborted");
+        } else if error_of(&run.output).is_some_and(|(message, _)| message.contains(PAST)) {
+            verdict.seen.push("abort refused: past the commit point");
+            verdict.past_commit_point = true;
+        } else {
+            verdict.wrong.push(("the abort fails", run.errors.trim_end().to_owned()));
+        }
+        Ok(())
+    }
+
     /// What must be there after a recovery that says that it is done.
     fn check_recovered(
         &self,
@@ -324,7 +352,11 @@ impl<'a> Trial<'a> {
         if !self.stage.scenario.is_crash_safe() {
             // A cut `direct` commit may leave anything, and says so.
             verdict.mixture = !is_old && !is_new;
-            verdict.seen.push(if verdict.mixture { "direct: a mixture" } else { "direct: whole" });
+            verdict.seen.push(match (verdict.mixture, statement) {
+                (true, _) => "direct: a mixture",
+                (false, Statement::Damaged) => "direct: whole, though called damaged",
+                (false, _) => "direct: whole",
+            });
             return Ok(());
         }
         if !is_old && !is_new {
@@ -349,6 +381,9 @@ impl<'a> Trial<'a> {
         if lies {
             let detail = format!("{what} says {said:?}, old: {is_old}, new: {is_new}");
             verdict.wrong.push(("the recovery does not say what it did", detail));
+        }
+        if verdict.past_commit_point && !is_new {
+            verdict.wrong.push(("past the commit point, and not new", what.to_owned()));
         }
         if statement == Statement::Unchanged && !is_old {
             verdict.wrong.push(("a commit that changed nothing is finished", what.to_owned()));
@@ -427,14 +462,16 @@ impl<'a> Trial<'a> {
     fn check_beside(&self, why: &str, verdict: &mut Verdict) -> Result<(), String> {
         let Some(beside) = self.stage.work.beside else { return Ok(()) };
         let path = self.directory.path().join(beside.name(&self.stage.work.name));
-        let old = match beside {
-            Beside::Backup => fs::read(&path).map_err(|error| error.to_string()),
+        let kept = match beside {
+            Beside::Backup | Beside::Saved => fs::read(&path).map_err(|error| error.to_string()),
             Beside::UndoScript => self.undone(&path),
         };
-        match old {
-            Ok(old) if old == self.stage.work.old => {}
-            Ok(old) => {
-                let detail = format!("{why}: {}", difference(&old, &self.stage.work.old));
+        let old = &self.stage.work.old;
+        let wanted = if beside == Beside::Saved { &old[REMOVED] } else { old };
+        match kept {
+            Ok(kept) if kept == wanted => {}
+            Ok(kept) => {
+                let detail = format!("{why}: {}", difference(&kept, wanted));
                 verdict.wrong.push(("the way back leads elsewhere", detail));
             }
             Err(error) => verdict.wrong.push(("there is no way back", format!("{why}: {error}"))),
