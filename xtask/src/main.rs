@@ -41,6 +41,9 @@ fn main() -> ExitCode {
     if command == "job" {
         return end(job::Job::run(&words));
     }
+    if command == faults::TRACED_PROGRAM {
+        return end(faults::become_traced(&words));
+    }
     let arguments = match Arguments::parse(&command, &words) {
         Ok(Some(arguments)) => arguments,
         Ok(None) => {

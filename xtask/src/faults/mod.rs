@@ -18,6 +18,7 @@
 
 mod call;
 mod case;
+mod check;
 mod choice;
 mod fault;
 mod scenario;
@@ -30,10 +31,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-
-use seccompiler::BpfProgram;
 
 use crate::chance::Chance;
 use crate::file_system::{FileSystem, Mount};
@@ -43,6 +42,8 @@ use case::Case;
 use scenario::{SCENARIOS, Scenario};
 use tally::Tally;
 use trial::{Bench, Stage};
+
+pub use tracer::{TRACED_PROGRAM, become_traced};
 
 /// Injections in bounded form.
 const INJECTIONS: u64 = 3200;
@@ -102,7 +103,6 @@ struct Round<'a> {
     seed: u64,
     deadline: Option<Instant>,
     program: PathBuf,
-    filter: BpfProgram,
     directory: tempfile::TempDir,
     log: Mutex<File>,
     stages: Vec<Stage>,
@@ -126,8 +126,7 @@ impl<'a> Round<'a> {
             scenarios = vec![case.scenario];
         }
         let program = build()?;
-        let filter = tracer::filter()?;
-        if let Err(reason) = tracer::probe(&filter) {
+        if let Err(reason) = tracer::probe() {
             report.skip(format!("faults of system calls: {reason}"));
             return Ok(());
         }
@@ -146,16 +145,18 @@ impl<'a> Round<'a> {
             seed,
             deadline,
             program,
-            filter,
             directory,
             log: Mutex::new(log),
             stages: Vec::new(),
             report,
         };
         for scenario in scenarios {
+            let work = Arc::new(scenario.work(seed));
             for (kind, mount) in &mounts {
                 if scenario.places.contains(kind) {
-                    round.stages.push(Stage::new(scenario, *kind, mount.path(), seed));
+                    let (work, mount) = (Arc::clone(&work), mount.path().into());
+                    let stage = Stage { scenario, place: *kind, mount, work, calls: Vec::new() };
+                    round.stages.push(stage);
                 }
             }
         }
@@ -266,8 +267,8 @@ impl<'a> Round<'a> {
         let worker = |number: usize| -> Result<(), String> {
             let scratch = self.directory.path().join(format!("worker-{number}"));
             fs::create_dir_all(&scratch).map_err(|error| error.to_string())?;
-            let (program, filter, log) = (&self.program, &self.filter, &self.log);
-            let bench = Bench { program, filter, log, scratch };
+            let (program, log) = (&self.program, &self.log);
+            let bench = Bench { program, log, scratch };
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 if index >= count || deadline.is_some_and(|end| Instant::now() >= end) {
@@ -292,14 +293,6 @@ impl<'a> Round<'a> {
     }
 }
 
-impl Stage {
-    fn new(scenario: &'static Scenario, place: FileSystem, mount: &Path, seed: u64) -> Self {
-        let work = scenario.work(seed);
-        let new = work.new_contents();
-        Self { scenario, place, mount: mount.into(), work, new, calls: Vec::new() }
-    }
-}
-
 /// What a mutex guards, also after a panic of another worker, which is reported when that worker
 /// ends.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -309,11 +302,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Builds the program as it is released.
 fn build() -> Result<PathBuf, String> {
     let workspace = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let status = Command::new("cargo")
-        .current_dir(workspace)
-        .args(["build", "--locked", "--quiet", "--release", "-p", "bytesplice-cli"])
-        .status()
-        .map_err(|error| format!("cargo: {error}"))?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(workspace).args([
+        "build",
+        "--locked",
+        "--quiet",
+        "--release",
+        "-p",
+        "bytesplice-cli",
+    ]);
+    // `cargo xtask` sets these for this program. Build scripts that look at them would run again, and
+    // once more at the next build without them.
+    for (name, _) in std::env::vars_os() {
+        let of_ours = |prefix: &str| name.to_string_lossy().starts_with(prefix);
+        if of_ours("CARGO_PKG_") || of_ours("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
+    let status = cargo.status().map_err(|error| format!("cargo: {error}"))?;
     if !status.success() {
         return Err("the program cannot be built".to_owned());
     }

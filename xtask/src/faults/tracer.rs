@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
@@ -52,8 +51,15 @@ pub struct Trace {
     pub calls: Vec<Call>,
     /// The call that the fault hit first; none if it hit none.
     pub hit: Option<Call>,
-    /// Whether the fault kept the process from removing a file.
-    pub removal_failed: bool,
+    /// The calls that the fault let fail without being carried out.
+    pub failed: Vec<Call>,
+}
+
+impl Trace {
+    /// Whether the fault kept a call of this kind on this file from being carried out.
+    pub fn has_failed(&self, kind: CallKind, object: Object) -> bool {
+        self.failed.iter().any(|call| call.kind == kind && call.object == object)
+    }
 }
 
 /// Where the files of a case are, to tell which calls count.
@@ -89,8 +95,29 @@ impl Scene<'_> {
     }
 }
 
+/// The word by which this program becomes another one that is traced.
+pub const TRACED_PROGRAM: &str = "traced";
+
+/// Becomes another program, traced by the parent of this process. The words are the program and its
+/// arguments. A process of its own does this, so that the many workers of this program never fork
+/// with all their memory, and nothing needs to be done between a fork and an exec.
+///
+/// # Errors
+/// Returns only if the program cannot be traced or started.
+pub fn become_traced(words: &[String]) -> Result<(), String> {
+    let (program, arguments) = words.split_first().ok_or("no program is named")?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let filter = filter()?;
+    ptrace::traceme().map_err(|error| format!("ptrace: {error}"))?;
+    alarm::set(LONGEST_RUN);
+    seccompiler::apply_filter(&filter).map_err(|error| format!("seccomp: {error}"))?;
+    // From here on the calls of the filter fail until the tracer knows of it, which is after exec.
+    Err(format!("{program}: {}", command.exec()))
+}
+
 /// The filter that stops a process at the traced calls.
-pub fn filter() -> Result<BpfProgram, String> {
+fn filter() -> Result<BpfProgram, String> {
     let failed = |error: &dyn std::fmt::Display| format!("no filter for system calls: {error}");
     let mut rules = Vec::new();
     for traced in TRACED {
@@ -123,39 +150,35 @@ pub fn filter() -> Result<BpfProgram, String> {
 ///
 /// # Errors
 /// The reason.
-pub fn probe(filter: &BpfProgram) -> Result<(), String> {
+pub fn probe() -> Result<(), String> {
     let nowhere = Path::new("/nonexistent");
     let scene = Scene { directory: nowhere, target: nowhere, inputs: nowhere };
-    match trace(Command::new("true"), filter, scene, None)?.ending {
+    match trace(traced_command(Path::new("/bin/true")), scene, None)?.ending {
         Ending::Exited(0) => Ok(()),
         ending => Err(format!("a traced `true` ended otherwise: {ending:?}")),
     }
 }
 
+/// A command that runs a program to be traced.
+pub fn traced_command(program: &Path) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg(TRACED_PROGRAM).arg(program);
+    command
+}
+
 /// Starts a process and follows it to its end. What it asks of the files of the scene is counted;
-/// the injection, if there is one, hits one of these calls.
+/// the injection, if there is one, hits one of these calls. The command is a [`traced_command`].
 ///
 /// # Errors
 /// The process cannot be started or traced.
 pub fn trace(
     mut command: Command,
-    filter: &BpfProgram,
     scene: Scene<'_>,
     injection: Option<Injection>,
 ) -> Result<Trace, String> {
-    let filter = filter.clone();
-    let prepare = move || -> io::Result<()> {
-        ptrace::traceme()?;
-        alarm::set(LONGEST_RUN);
-        seccompiler::apply_filter(&filter).map_err(|_| io::Error::last_os_error())
-    };
-    // SAFETY: between fork and exec only async-signal-safe functions may be called. The closure
-    // makes system calls only (ptrace, alarm, prctl, seccomp), and neither allocates nor takes a
-    // lock: the filter was built before, and the errors are numbers.
-    unsafe { command.pre_exec(prepare) };
-    let child =
-        command.spawn().map_err(|error| format!("cannot start a traced process: {error}"))?;
+    let child = command.spawn().map_err(|error| format!("cannot start a process: {error}"))?;
     let leader = Pid::from_raw(child.id().cast_signed());
+    let trace = Trace { ending: Ending::Killed, calls: Vec::new(), hit: None, failed: Vec::new() };
     let mut tracer = Tracer {
         leader,
         scene,
@@ -164,16 +187,12 @@ pub fn trace(
         known: BTreeSet::from([leader]),
         pending: Vec::new(),
         killed: false,
-        trace: Trace {
-            ending: Ending::Killed,
-            calls: Vec::new(),
-            hit: None,
-            removal_failed: false,
-        },
+        trace,
     };
-    tracer.follow().map_err(|error| {
+    tracer.follow().map_err(|reason| {
+        // It may have ended already.
         let _ = kill(leader, Signal::SIGKILL);
-        format!("cannot trace a process: {error}")
+        format!("cannot trace a process: {reason}")
     })?;
     Ok(tracer.trace)
 }
@@ -204,12 +223,16 @@ enum AfterCall {
 
 impl Tracer<'_> {
     /// Follows the process until it and all its threads have ended.
-    fn follow(&mut self) -> nix::Result<()> {
+    fn follow(&mut self) -> Result<(), String> {
         // The first stop is at the end of exec.
-        match waitpid(self.leader, Some(WaitPidFlag::__WALL))? {
-            WaitStatus::Stopped(..) => {}
-            _ => return Err(Errno::ECHILD),
+        match waitpid(self.leader, Some(WaitPidFlag::__WALL)) {
+            Ok(WaitStatus::Stopped(..)) => self.follow_program().map_err(|error| error.to_string()),
+            Ok(status) => Err(format!("{status:?} before it began")),
+            Err(error) => Err(error.to_string()),
         }
+    }
+
+    fn follow_program(&mut self) -> nix::Result<()> {
         let options = Options::PTRACE_O_TRACESECCOMP
             | Options::PTRACE_O_TRACESYSGOOD
             | Options::PTRACE_O_TRACECLONE
@@ -290,7 +313,7 @@ impl Tracer<'_> {
         if let (Some(injection), Some(hit)) = (self.injection, &self.trace.hit)
             && let Some(errno) = injection.fault.error_after(hit, &call)
         {
-            self.trace.removal_failed |= call.kind == CallKind::Remove;
+            self.trace.failed.push(call);
             return fail(&mut registers, errno);
         }
         let fault = match self.injection {
@@ -308,9 +331,13 @@ impl Tracer<'_> {
         {
             return ptrace::cont(thread, None);
         }
-        // A removal that is only reported as failed is carried out.
-        self.trace.removal_failed =
-            call.kind == CallKind::Remove && !matches!(fault, Fault::ReportFailed(_));
+        let fails = matches!(
+            fault,
+            Fault::FailOnce(_) | Fault::FailForGood(_) | Fault::FullDisk | Fault::BrokenDisk
+        );
+        if fails {
+            self.trace.failed.push(call.clone());
+        }
         self.trace.hit = Some(call);
         match fault {
             Fault::KillBefore => self.kill(),

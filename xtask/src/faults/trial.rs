@@ -5,36 +5,28 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use seccompiler::BpfProgram;
-
-use super::call::Call;
+use super::call::{Call, CallKind};
 use super::case::{Case, Then};
+use super::check::{Leftovers, check_ending, phase_name};
 use super::fault::Injection;
-use super::scenario::{Beside, REMOVED, Scenario, Work};
+use super::scenario::{Scenario, Work};
 use super::statement::{Statement, error_of, recovery_of, strategy_of};
-use super::tracer::{Ending, Scene, Trace, trace};
+use super::tracer::{Ending, Scene, Trace, trace, traced_command};
 use crate::file_system::FileSystem;
 use crate::workload::{self, difference};
-
-/// The mark of a replacement. The library leaves it where it cannot be taken off after the rename:
-/// under the name of the target it means nothing (`storage/metadata.rs`), and the next open for
-/// writing takes it off.
-const HARMLESS_MARK: &[u8] = b"user.bytesplice-new";
 
 /// What a refused abort says.
 const PAST: &str = "has passed its commit point";
 
 /// The exit code of a program that panicked.
-const PANICKED: i32 = 101;
+pub const PANICKED: i32 = 101;
 
 /// What trials need beside their case.
 pub struct Bench<'a> {
     /// The program under test.
     pub program: &'a Path,
-    /// Stops it at the calls that count.
-    pub filter: &'a BpfProgram,
     /// What the program says on standard error goes here.
     pub log: &'a Mutex<File>,
     /// A directory of this worker for what the program prints.
@@ -47,8 +39,7 @@ pub struct Stage {
     pub place: FileSystem,
     /// Where the file system is mounted.
     pub mount: PathBuf,
-    pub work: Work,
-    pub new: Vec<u8>,
+    pub work: Arc<Work>,
     pub calls: Vec<Call>,
 }
 
@@ -70,6 +61,9 @@ pub struct Verdict {
     pub seen: Vec<&'static str>,
     /// Whether an abort was refused, so that the recovery must bring the new contents.
     pub past_commit_point: bool,
+    /// Whether the first recovery or abort that succeeded left the new contents; later ones must not
+    /// change that.
+    pub settled: Option<bool>,
     /// Whether the file was neither old nor new at the end.
     pub mixture: bool,
     /// What is wrong: the kind of the problem, and its figures.
@@ -77,10 +71,10 @@ pub struct Verdict {
 }
 
 /// What a run of the program left behind and said.
-struct Run {
-    ending: Ending,
-    output: String,
-    errors: String,
+pub struct Run {
+    pub ending: Ending,
+    pub output: String,
+    pub errors: String,
 }
 
 impl Bench<'_> {
@@ -98,7 +92,7 @@ impl Bench<'_> {
         let trial = Trial::begin(self, &case, stage)?;
         let (run, trace) = trial.commit(None)?;
         let mut verdict = Verdict::default();
-        trial.judge(&run, false, &mut verdict)?;
+        trial.judge(&run, &trace, &mut verdict)?;
         let undisturbed = || format!("{case} without any fault");
         if run.ending != Ending::Exited(0) {
             return Err(format!("{}: {:?}: {}", undisturbed(), run.ending, run.errors));
@@ -129,30 +123,20 @@ impl Bench<'_> {
         let (run, trace) = trial.commit(case.commit)?;
         let mut verdict = Verdict { hit: trace.hit.clone(), ..Verdict::default() };
         if trace.hit.is_some() {
-            trial.judge(&run, trace.removal_failed, &mut verdict)?;
+            trial.judge(&run, &trace, &mut verdict)?;
         }
         Ok(verdict)
     }
 }
 
-/// Which files may be left beside the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leftovers {
-    Nothing,
-    /// What the command was asked to leave.
-    Asked,
-    /// The same, and a replacement.
-    AskedOrReplacement,
-}
-
 /// A case with its files.
-struct Trial<'a> {
+pub struct Trial<'a> {
     bench: &'a Bench<'a>,
-    case: &'a Case,
-    stage: &'a Stage,
-    directory: tempfile::TempDir,
-    target: PathBuf,
-    inputs: PathBuf,
+    pub case: &'a Case,
+    pub stage: &'a Stage,
+    pub directory: tempfile::TempDir,
+    pub target: PathBuf,
+    pub inputs: PathBuf,
 }
 
 impl<'a> Trial<'a> {
@@ -174,7 +158,7 @@ impl<'a> Trial<'a> {
     /// The commit, with its fault.
     fn commit(&self, injection: Option<Injection>) -> Result<(Run, Trace), String> {
         let work = &self.stage.work;
-        let mut command = Command::new(self.bench.program);
+        let mut command = traced_command(self.bench.program);
         command.args(work.command(&self.target, &self.inputs.join("input"))).args([
             "--strategy",
             self.stage.scenario.strategy,
@@ -191,7 +175,7 @@ impl<'a> Trial<'a> {
         let [output, errors] = ["output", "errors"].map(|name| self.bench.scratch.join(name));
         let create = |path: &Path| File::create(path).map_err(|error| error.to_string());
         command.stdin(Stdio::null()).stdout(create(&output)?).stderr(create(&errors)?);
-        let trace = trace(command, self.bench.filter, self.scene(), injection)?;
+        let trace = trace(command, self.scene(), injection)?;
         let read = |path: &Path| {
             let bytes = fs::read(path).map_err(|error| error.to_string())?;
             Ok::<_, String>(String::from_utf8_lossy(&bytes).into_owned())
@@ -202,7 +186,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Runs the program untraced.
-    fn run(&self, words: &[&str], path: &Path) -> Result<Run, String> {
+    pub fn run(&self, words: &[&str], path: &Path) -> Result<Run, String> {
         let mut command = Command::new(self.bench.program);
         command.args(&words[..1]).arg(path).args(&words[1..]);
         let output = command.output().map_err(|error| error.to_string())?;
@@ -227,7 +211,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Holds what the commit left and said against what is promised.
-    fn judge(&self, run: &Run, removal_failed: bool, verdict: &mut Verdict) -> Result<(), String> {
+    fn judge(&self, run: &Run, trace: &Trace, verdict: &mut Verdict) -> Result<(), String> {
         let safe = self.stage.scenario.is_crash_safe();
         check_ending("the commit", run, verdict);
         let statement = match run.ending {
@@ -252,7 +236,7 @@ impl<'a> Trial<'a> {
         let repairs = match statement {
             Statement::Done => {
                 self.must_be_new("the commit succeeded", verdict);
-                self.must_be_tidy("the commit succeeded", Leftovers::Asked, verdict);
+                self.must_be_tidy("the commit succeeded", Leftovers::Asked, verdict)?;
                 self.check_beside("the commit succeeded", verdict)?;
                 false
             }
@@ -262,11 +246,12 @@ impl<'a> Trial<'a> {
                 // What cannot be removed is left: a new file under its own name, which the next
                 // open for writing removes (`commit/replace.rs`), or what the command was asked to
                 // leave. A journal must not be left in silence.
+                let removal_failed = trace.failed.iter().any(|call| call.kind == CallKind::Remove);
                 let left = match removal_failed {
                     true => Leftovers::AskedOrReplacement,
                     false => Leftovers::Nothing,
                 };
-                self.must_be_tidy(why, left, verdict);
+                self.must_be_tidy(why, left, verdict)?;
                 removal_failed
             }
             Statement::Committed => {
@@ -279,9 +264,14 @@ impl<'a> Trial<'a> {
                 if safe {
                     verdict.wrong.push(("a crash-safe commit says `damaged`", run.errors.clone()));
                 }
+                self.must_be_damaged(run, trace, verdict)?;
                 true
             }
-            Statement::Recoverable | Statement::Nothing => true,
+            Statement::Recoverable => {
+                self.must_have_journal(run, trace, verdict)?;
+                true
+            }
+            Statement::Nothing => true,
         };
         if repairs {
             self.recover(statement, verdict)?;
@@ -296,7 +286,7 @@ impl<'a> Trial<'a> {
             self.abort(verdict)?;
         }
         if let Then::Recover(injection) = self.case.then {
-            let mut command = Command::new(self.bench.program);
+            let mut command = traced_command(self.bench.program);
             command.arg("recover").arg(&self.target).arg("--json");
             let (run, trace) = self.trace(command, Some(injection))?;
             verdict.hit_in_recovery = trace.hit;
@@ -347,8 +337,8 @@ impl<'a> Trial<'a> {
         verdict: &mut Verdict,
     ) -> Result<(), String> {
         let contents = self.contents()?;
-        let (is_old, is_new) = (contents == self.stage.work.old, contents == self.stage.new);
-        self.must_be_tidy(what, left, verdict);
+        let (is_old, is_new) = (contents == self.stage.work.old, contents == self.stage.work.new);
+        self.must_be_tidy(what, left, verdict)?;
         if !self.stage.scenario.is_crash_safe() {
             // A cut `direct` commit may leave anything, and says so.
             verdict.mixture = !is_old && !is_new;
@@ -365,12 +355,17 @@ impl<'a> Trial<'a> {
                 "{what} says {}; from old: {}; from new: {}",
                 run.output.trim_end(),
                 difference(&contents, &self.stage.work.old),
-                difference(&contents, &self.stage.new)
+                difference(&contents, &self.stage.work.new)
             );
             verdict.wrong.push(("a mixture after recovery", detail));
             return Ok(());
         }
         verdict.seen.push(if is_new { "recovered: new" } else { "recovered: old" });
+        if verdict.settled.is_some_and(|new| new != is_new) {
+            let detail = format!("{what}: {}", run.output.trim_end());
+            verdict.wrong.push(("what was settled changes again", detail));
+        }
+        verdict.settled = Some(is_new);
         let said = recovery_of(&run.output);
         let lies = match said.as_deref() {
             Some("completed") => !is_new,
@@ -395,125 +390,5 @@ impl<'a> Trial<'a> {
             self.check_beside(what, verdict)?;
         }
         Ok(())
-    }
-
-    fn contents(&self) -> Result<Vec<u8>, String> {
-        fs::read(&self.target).map_err(|error| format!("{}: {error}", self.case))
-    }
-
-    fn must_be_new(&self, why: &str, verdict: &mut Verdict) {
-        match self.contents() {
-            Ok(contents) if contents == self.stage.new => {}
-            Ok(contents) => {
-                let detail = format!("{why}: {}", difference(&contents, &self.stage.new));
-                verdict.wrong.push(("not the new contents", detail));
-            }
-            Err(error) => verdict.wrong.push(("no file", error)),
-        }
-    }
-
-    fn must_be_old(&self, why: &str, run: &Run, verdict: &mut Verdict) {
-        let said = run.errors.trim_end();
-        match self.contents() {
-            Ok(contents) if contents == self.stage.work.old => {}
-            Ok(contents) if contents == self.stage.new => {
-                verdict.wrong.push(("called unchanged, and holds the new contents", said.into()));
-            }
-            Ok(contents) => {
-                let detail =
-                    format!("{why}: {}; {said}", difference(&contents, &self.stage.work.old));
-                verdict.wrong.push(("called unchanged, and is a mixture", detail));
-            }
-            Err(error) => verdict.wrong.push(("no file", error)),
-        }
-    }
-
-    /// No journal and no mark are left, and no other file than is allowed.
-    fn must_be_tidy(&self, why: &str, left: Leftovers, verdict: &mut Verdict) {
-        let asked = self.stage.work.beside.filter(|_| left != Leftovers::Nothing);
-        let asked = asked.map(|beside| beside.name(&self.stage.work.name));
-        let replacement = left == Leftovers::AskedOrReplacement;
-        let entries = fs::read_dir(self.directory.path()).into_iter().flatten().flatten();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.retain(|name| {
-            name != &self.stage.work.name
-                && name != "inputs"
-                && Some(name) != asked.as_ref()
-                && !(replacement && name.ends_with(".bytesplice-new"))
-        });
-        names.sort();
-        if !names.is_empty() {
-            verdict.wrong.push(("a file is left beside the target", format!("{why}: {names:?}")));
-        }
-        let mut list = vec![0; 1 << 16];
-        let marks = match rustix::fs::listxattr(&self.target, &mut list[..]) {
-            Ok(len) => &list[..len],
-            Err(_) => &[],
-        };
-        let of_ours = |name: &&[u8]| name.starts_with(b"user.bytesplice") && *name != HARMLESS_MARK;
-        if let Some(mark) = marks.split(|&byte| byte == 0).find(of_ours) {
-            let detail = format!("{why}: {}", String::from_utf8_lossy(mark));
-            verdict.wrong.push(("a mark is left on the target", detail));
-        }
-    }
-
-    /// What the command was asked to leave beside the new contents is there, and right.
-    fn check_beside(&self, why: &str, verdict: &mut Verdict) -> Result<(), String> {
-        let Some(beside) = self.stage.work.beside else { return Ok(()) };
-        let path = self.directory.path().join(beside.name(&self.stage.work.name));
-        let kept = match beside {
-            Beside::Backup | Beside::Saved => fs::read(&path).map_err(|error| error.to_string()),
-            Beside::UndoScript => self.undone(&path),
-        };
-        let old = &self.stage.work.old;
-        let wanted = if beside == Beside::Saved { &old[REMOVED] } else { old };
-        match kept {
-            Ok(kept) if kept == wanted => {}
-            Ok(kept) => {
-                let detail = format!("{why}: {}", difference(&kept, wanted));
-                verdict.wrong.push(("the way back leads elsewhere", detail));
-            }
-            Err(error) => verdict.wrong.push(("there is no way back", format!("{why}: {error}"))),
-        }
-        Ok(())
-    }
-
-    /// The new contents after an undo script.
-    fn undone(&self, script: &Path) -> Result<Vec<u8>, String> {
-        let copy = self.inputs.join("copy");
-        fs::write(&copy, &self.stage.new).map_err(|error| error.to_string())?;
-        let run = self.run(&["apply", &script.to_string_lossy(), "--quiet"], &copy)?;
-        if run.ending != Ending::Exited(0) {
-            return Err(run.errors);
-        }
-        fs::read(&copy).map_err(|error| error.to_string())
-    }
-}
-
-/// How far the commit was when it was killed, for figures.
-fn phase_name(phase: Result<&'static str, String>) -> &'static str {
-    match phase {
-        Ok(workload::NO_JOURNAL) => "killed without a journal",
-        Ok(workload::PREPARED) => "killed before the commit point",
-        Ok(workload::COMMITTING) => "killed after the commit point",
-        Ok(_) => "killed after the last step",
-        // The status is asked for figures only; the recovery is what must succeed.
-        Err(_) => "killed, and the status is not known",
-    }
-}
-
-/// No panic, no signal, no exit code that does not exist, no end without an end.
-fn check_ending(what: &str, run: &Run, verdict: &mut Verdict) {
-    let detail = || format!("{what}: {:?}: {}", run.ending, run.errors.trim_end());
-    match run.ending {
-        Ending::Exited(PANICKED) => verdict.wrong.push(("a panic", detail())),
-        _ if run.errors.contains("panicked at") => verdict.wrong.push(("a panic", detail())),
-        Ending::Exited(0 | 2..=9) | Ending::Killed => {}
-        Ending::Exited(_) => verdict.wrong.push(("an exit code that does not exist", detail())),
-        Ending::Signal(nix::sys::signal::Signal::SIGALRM) => {
-            verdict.wrong.push(("no end", detail()));
-        }
-        Ending::Signal(_) => verdict.wrong.push(("ended by a signal", detail())),
     }
 }
