@@ -9,19 +9,37 @@ use super::tracer::{Ending, Trace};
 use super::trial::{PANICKED, Run, Trial, Verdict};
 use crate::workload::{self, difference};
 
-/// The mark of a replacement. The library leaves it where it cannot be taken off after the rename:
-/// under the name of the target it means nothing (`storage/metadata.rs`), and the next open for
-/// writing takes it off.
-const HARMLESS_MARK: &[u8] = b"user.bytesplice-new";
+/// The mark of a replacement.
+const MARK_OF_REPLACEMENT: &[u8] = b"user.bytesplice-new";
 
-/// Which files may be left beside the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leftovers {
-    Nothing,
+/// What may be left beside the target and on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Leftovers {
     /// What the command was asked to leave.
-    Asked,
-    /// The same, and a replacement.
-    AskedOrReplacement,
+    pub asked: bool,
+    /// A replacement. What cannot be removed is left under its own name, and the next open for
+    /// writing removes it (`commit/replace.rs` and `remove_stale_replacement` in the library).
+    pub replacement: bool,
+    /// The mark of a replacement. Where it cannot be taken off after the rename, the library leaves
+    /// it: under the name of the target it means nothing (`storage/metadata.rs`), and the next open
+    /// for writing takes it off.
+    pub mark_of_replacement: bool,
+}
+
+impl Leftovers {
+    /// What the command was asked to leave.
+    pub const ASKED: Self = Self { asked: true, replacement: false, mark_of_replacement: false };
+
+    /// What a process may leave in spite of an exit code 0, after the calls that failed.
+    pub fn after(trace: &Trace) -> Self {
+        let failed = |kind| trace.failed.iter().any(|call| call.kind == kind);
+        Self {
+            asked: true,
+            replacement: failed(CallKind::Remove),
+            // The library asks first whether there is one.
+            mark_of_replacement: failed(CallKind::RemoveAttribute) || failed(CallKind::Look),
+        }
+    }
 }
 
 impl Trial<'_> {
@@ -63,15 +81,14 @@ impl Trial<'_> {
         left: Leftovers,
         verdict: &mut Verdict,
     ) -> Result<(), String> {
-        let asked = self.stage.work.beside.filter(|_| left != Leftovers::Nothing);
+        let asked = self.stage.work.beside.filter(|_| left.asked);
         let asked = asked.map(|beside| beside.name(&self.stage.work.name));
-        let replacement = left == Leftovers::AskedOrReplacement;
         let mut names = self.names()?;
         names.retain(|name| {
             name != &self.stage.work.name
                 && name != "inputs"
                 && Some(name) != asked.as_ref()
-                && !(replacement && name.ends_with(".bytesplice-new"))
+                && !(left.replacement && name.ends_with(".bytesplice-new"))
         });
         names.sort();
         if !names.is_empty() {
@@ -81,7 +98,10 @@ impl Trial<'_> {
         let len = rustix::fs::listxattr(&self.target, &mut list[..])
             .map_err(|error| format!("{}: no attributes: {error}", self.case))?;
         let marks = &list[..len];
-        let of_ours = |name: &&[u8]| name.starts_with(b"user.bytesplice") && *name != HARMLESS_MARK;
+        let of_ours = |name: &&[u8]| {
+            let allowed = left.mark_of_replacement && *name == MARK_OF_REPLACEMENT;
+            name.starts_with(b"user.bytesplice") && !allowed
+        };
         if let Some(mark) = marks.split(|&byte| byte == 0).find(of_ours) {
             let detail = format!("{why}: {}", String::from_utf8_lossy(mark));
             verdict.wrong.push(("a mark is left on the target", detail));
@@ -128,7 +148,8 @@ impl Trial<'_> {
         let is_removal =
             |call: &Call| call.kind == CallKind::Remove && call.object == Object::Journal;
         let removed = trace.hit.as_ref().is_some_and(is_removal)
-            || trace.has_failed(CallKind::Sync, Object::Directory);
+            || trace.has_failed(CallKind::Sync, Object::Directory)
+            || trace.has_failed(CallKind::Open, Object::Directory);
         let is_there = self.names()?.iter().any(|name| name.ends_with(".bytesplice"));
         if run.errors.contains("its journal kept") && !is_there && !removed {
             let said = run.errors.trim_end().to_owned();

@@ -8,7 +8,7 @@ use crate::report::Report;
 pub const ALL: &str = "injections";
 
 /// So many cases of one kind of wrong result are shown.
-const SHOWN: usize = 2;
+const SHOWN: usize = 1;
 
 /// Counts verdicts. Wrong results of one kind are shown a few times, and then counted only.
 pub struct Tally {
@@ -53,11 +53,7 @@ impl Tally {
                 Some(call) => format!(", then {call}"),
                 None => String::new(),
             };
-            let key = format!(
-                "{kind}: {} {call}, strategy {}",
-                injection.fault.group(),
-                case.scenario.strategy
-            );
+            let key = format!("{kind} ({}: {call})", injection.fault.group());
             let count = self.wrong.entry(key).or_default();
             *count += 1;
             if *count <= SHOWN {
@@ -76,7 +72,7 @@ impl Tally {
         let mut report = self.report;
         for (key, count) in self.wrong {
             if count > SHOWN {
-                report.wrong(format!("and {} more cases like these: {key}", count - SHOWN));
+                report.wrong(format!("and {} more cases: {key}", count - SHOWN));
             }
         }
         report

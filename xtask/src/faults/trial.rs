@@ -236,20 +236,18 @@ impl<'a> Trial<'a> {
         let repairs = match statement {
             Statement::Done => {
                 self.must_be_new("the commit succeeded", verdict);
-                self.must_be_tidy("the commit succeeded", Leftovers::Asked, verdict)?;
+                self.must_be_tidy("the commit succeeded", Leftovers::after(trace), verdict)?;
                 self.check_beside("the commit succeeded", verdict)?;
                 false
             }
             Statement::Unchanged => {
                 let why = "the error says that the file is unchanged";
                 self.must_be_old(why, run, verdict);
-                // What cannot be removed is left: a new file under its own name, which the next
-                // open for writing removes (`commit/replace.rs`), or what the command was asked to
-                // leave. A journal must not be left in silence.
+                // Nothing, but what cannot be removed. A journal must not be left in silence.
                 let removal_failed = trace.failed.iter().any(|call| call.kind == CallKind::Remove);
                 let left = match removal_failed {
-                    true => Leftovers::AskedOrReplacement,
-                    false => Leftovers::Nothing,
+                    true => Leftovers::after(trace),
+                    false => Leftovers::default(),
                 };
                 self.must_be_tidy(why, left, verdict)?;
                 removal_failed
@@ -289,20 +287,17 @@ impl<'a> Trial<'a> {
             let mut command = traced_command(self.bench.program);
             command.arg("recover").arg(&self.target).arg("--json");
             let (run, trace) = self.trace(command, Some(injection))?;
-            verdict.hit_in_recovery = trace.hit;
             check_ending("the recovery with a fault", &run, verdict);
             if run.ending == Ending::Exited(0) {
-                // It does not fail because of a replacement that it cannot remove: the file is
-                // whole, and the next recovery removes it (`remove_stale_replacement` in the
-                // library).
-                let left = Leftovers::AskedOrReplacement;
+                let left = Leftovers::after(&trace);
                 self.check_recovered("the recovery with a fault", &run, statement, left, verdict)?;
             }
+            verdict.hit_in_recovery = trace.hit;
         }
         let run = self.run(&["recover", "--json"], &self.target)?;
         check_ending("the recovery", &run, verdict);
         if run.ending == Ending::Exited(0) {
-            self.check_recovered("the recovery", &run, statement, Leftovers::Asked, verdict)?;
+            self.check_recovered("the recovery", &run, statement, Leftovers::ASKED, verdict)?;
         } else {
             let detail = format!("{:?}: {}", run.ending, run.errors.trim_end());
             verdict.wrong.push(("the recovery fails", detail));
@@ -316,7 +311,7 @@ impl<'a> Trial<'a> {
         let run = self.run(&["abort", "--json"], &self.target)?;
         check_ending("the abort", &run, verdict);
         if run.ending == Ending::Exited(0) {
-            self.check_recovered("abort", &run, Statement::Nothing, Leftovers::Asked, verdict)?;
+            self.check_recovered("abort", &run, Statement::Nothing, Leftovers::ASKED, verdict)?;
             verdict.seen.push("aborted");
         } else if error_of(&run.output).is_some_and(|(message, _)| message.contains(PAST)) {
             verdict.seen.push("abort refused: past the commit point");
