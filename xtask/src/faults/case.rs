@@ -70,6 +70,7 @@ mod tests {
     fn cases_are_read_as_they_are_printed() {
         for text in [
             "insert/ext4/kill-before@17",
+            "insert/ext4/kill-inside@90",
             "hop/xfs/fail-EIO@0+kill-after@3",
             "snapshot/btrfs/fail-for-good-ENOSPC@120+short-then-full@1",
             "replace/ext4/report-EIO@92+full-disk@4",

@@ -30,8 +30,9 @@ impl Leftovers {
     /// What the command was asked to leave.
     pub const ASKED: Self = Self { asked: true, replacement: false, mark_of_replacement: false };
 
-    /// What a process may leave in spite of an exit code 0, after the calls that failed.
-    pub fn after(trace: &Trace) -> Self {
+    /// What a commit may leave in spite of an exit code 0, or of the word that nothing was changed,
+    /// after the calls that failed.
+    pub fn of_commit(trace: &Trace) -> Self {
         let failed = |kind| trace.failed.iter().any(|call| call.kind == kind);
         Self {
             asked: true,
@@ -39,6 +40,13 @@ impl Leftovers {
             // The library asks first whether there is one.
             mark_of_replacement: failed(CallKind::RemoveAttribute) || failed(CallKind::Look),
         }
+    }
+
+    /// What a recovery may leave in spite of an exit code 0, if calls failed: whatever keeps it from
+    /// removing a replacement is no reason not to give the file back, which is whole.
+    pub fn of_recovery(trace: &Trace) -> Self {
+        let failed = !trace.failed.is_empty();
+        Self { asked: true, replacement: failed, mark_of_replacement: failed }
     }
 }
 

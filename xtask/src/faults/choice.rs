@@ -10,9 +10,10 @@ use nix::errno::Errno;
 const CALLS_OF_RECOVERY: u64 = 64;
 
 /// Faults that some call of a recovery can meet.
-const IN_RECOVERY: [Fault; 12] = [
+const IN_RECOVERY: [Fault; 13] = [
     Fault::KillBefore,
     Fault::KillAfter,
+    Fault::KillInside,
     Fault::FailOnce(Errno::EIO),
     Fault::FailOnce(Errno::ENOSPC),
     Fault::FailOnce(Errno::EINTR),

@@ -12,6 +12,8 @@ pub enum Fault {
     KillBefore,
     /// The process is killed after the call.
     KillAfter,
+    /// A part of the bytes is transferred, and the process is killed.
+    KillInside,
     /// This call fails, and is not carried out.
     FailOnce(Errno),
     /// This call and all later ones of its number fail.
@@ -38,7 +40,7 @@ impl Fault {
     /// The group that the fault is counted in.
     pub fn group(self) -> &'static str {
         GROUPS[match self {
-            Self::KillBefore | Self::KillAfter => 0,
+            Self::KillBefore | Self::KillAfter | Self::KillInside => 0,
             Self::FailOnce(_) => 1,
             Self::FailForGood(_) | Self::FullDisk | Self::BrokenDisk => 2,
             Self::ReportFailed(_) => 3,
@@ -48,7 +50,7 @@ impl Fault {
 
     /// Whether the fault ends the process.
     pub fn kills(self) -> bool {
-        matches!(self, Self::KillBefore | Self::KillAfter)
+        matches!(self, Self::KillBefore | Self::KillAfter | Self::KillInside)
     }
 
     /// All faults that a call can meet.
@@ -75,6 +77,9 @@ impl Fault {
         }
         if Traced::of(call.number).is_some_and(|traced| traced.length.is_some()) {
             faults.push(Self::Short);
+            if call.kind.changes() {
+                faults.push(Self::KillInside);
+            }
             if matches!(call.kind, CallKind::Write) {
                 faults.push(Self::ShortThenFull);
             }
@@ -93,6 +98,11 @@ impl Fault {
             Self::BrokenDisk => later.kind.changes().then_some(Errno::EIO),
             _ => None,
         }
+    }
+
+    /// Whether the fault lets a part of the bytes through.
+    pub fn shortens(self) -> bool {
+        matches!(self, Self::KillInside | Self::Short | Self::ShortThenFull)
     }
 
     /// Whether a call can meet this fault.
@@ -146,6 +156,7 @@ impl fmt::Display for Fault {
         match self {
             Self::KillBefore => out.write_str("kill-before"),
             Self::KillAfter => out.write_str("kill-after"),
+            Self::KillInside => out.write_str("kill-inside"),
             Self::FailOnce(errno) => write!(out, "fail-{}", name_of(*errno)),
             Self::FailForGood(errno) => write!(out, "fail-for-good-{}", name_of(*errno)),
             Self::ReportFailed(errno) => write!(out, "report-{}", name_of(*errno)),
@@ -170,6 +181,7 @@ impl FromStr for Fault {
             "kill-after" => Self::KillAfter,
             "full-disk" => Self::FullDisk,
             "broken-disk" => Self::BrokenDisk,
+            "kill-inside" => Self::KillInside,
             "short" => Self::Short,
             "short-then-full" => Self::ShortThenFull,
             _ => {

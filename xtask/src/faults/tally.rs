@@ -10,6 +10,9 @@ pub const ALL: &str = "injections";
 /// So many cases of one kind of wrong result are shown.
 const SHOWN: usize = 1;
 
+/// So many characters of a wrong result are shown.
+const LONGEST: usize = 400;
+
 /// Counts verdicts. Wrong results of one kind are shown a few times, and then counted only.
 pub struct Tally {
     seed: u64,
@@ -57,7 +60,8 @@ impl Tally {
             let count = self.wrong.entry(key).or_default();
             *count += 1;
             if *count <= SHOWN {
-                let detail = detail.replace('\n', "; ");
+                // All of it is in the log.
+                let detail: String = detail.replace('\n', "; ").chars().take(LONGEST).collect();
                 report.wrong(format!(
                     "{kind}: cargo xtask faults --seed {} --case {case} ({}: {call}{in_recovery}): {detail}",
                     self.seed,

@@ -326,9 +326,7 @@ impl Tracer<'_> {
         };
         let shortened = traced.length.map(|argument| (argument, arguments[argument]));
         // A single byte has no part.
-        if matches!(fault, Fault::Short | Fault::ShortThenFull)
-            && shortened.is_none_or(|(_, len)| len < 2)
-        {
+        if fault.shortens() && shortened.is_none_or(|(_, len)| len < 2) {
             return ptrace::cont(thread, None);
         }
         let fails = matches!(
@@ -346,11 +344,15 @@ impl Tracer<'_> {
             Fault::FullDisk => fail(&mut registers, Errno::ENOSPC),
             Fault::BrokenDisk => fail(&mut registers, Errno::EIO),
             Fault::ReportFailed(errno) => self.until_over(thread, AfterCall::Report(errno)),
-            Fault::Short | Fault::ShortThenFull => {
+            Fault::KillInside | Fault::Short | Fault::ShortThenFull => {
                 let Some((argument, len)) = shortened else { return ptrace::cont(thread, None) };
                 *length_register(&mut registers, argument) = (len * 3 / 7).max(1);
                 ptrace::setregs(thread, registers)?;
-                self.until_over(thread, AfterCall::RestoreLength(argument, len))
+                let then = match fault {
+                    Fault::KillInside => AfterCall::Kill,
+                    _ => AfterCall::RestoreLength(argument, len),
+                };
+                self.until_over(thread, then)
             }
         }
     }

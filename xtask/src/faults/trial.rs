@@ -236,7 +236,7 @@ impl<'a> Trial<'a> {
         let repairs = match statement {
             Statement::Done => {
                 self.must_be_new("the commit succeeded", verdict);
-                self.must_be_tidy("the commit succeeded", Leftovers::after(trace), verdict)?;
+                self.must_be_tidy("the commit succeeded", Leftovers::of_commit(trace), verdict)?;
                 self.check_beside("the commit succeeded", verdict)?;
                 false
             }
@@ -246,7 +246,7 @@ impl<'a> Trial<'a> {
                 // Nothing, but what cannot be removed. A journal must not be left in silence.
                 let removal_failed = trace.failed.iter().any(|call| call.kind == CallKind::Remove);
                 let left = match removal_failed {
-                    true => Leftovers::after(trace),
+                    true => Leftovers::of_commit(trace),
                     false => Leftovers::default(),
                 };
                 self.must_be_tidy(why, left, verdict)?;
@@ -289,7 +289,7 @@ impl<'a> Trial<'a> {
             let (run, trace) = self.trace(command, Some(injection))?;
             check_ending("the recovery with a fault", &run, verdict);
             if run.ending == Ending::Exited(0) {
-                let left = Leftovers::after(&trace);
+                let left = Leftovers::of_recovery(&trace);
                 self.check_recovered("the recovery with a fault", &run, statement, left, verdict)?;
             }
             verdict.hit_in_recovery = trace.hit;
