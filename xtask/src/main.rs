@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     if command == "job" {
         return end(job::Job::run(&words));
     }
+    #[cfg(target_arch = "x86_64")]
     if command == faults::TRACED_PROGRAM {
         return end(faults::become_traced(&words));
     }

@@ -42,8 +42,8 @@ impl Leftovers {
         }
     }
 
-    /// What a recovery may leave in spite of an exit code 0, if calls failed: whatever keeps it from
-    /// removing a replacement is no reason not to give the file back, which is whole.
+    /// What a recovery may leave in spite of an exit code 0, if calls failed: whatever keeps it
+    /// from removing a replacement is no reason not to give the file back, which is whole.
     pub fn of_recovery(trace: &Trace) -> Self {
         let failed = !trace.failed.is_empty();
         Self { asked: true, replacement: failed, mark_of_replacement: failed }
@@ -128,8 +128,8 @@ impl Trial<'_> {
     }
 
     /// A file that is called damaged is no longer the old one. If a write was tried, the program
-    /// cannot know that it wrote nothing, and if the contents are new, that the disk has them: a sync
-    /// failed.
+    /// cannot know that it wrote nothing, and if the contents are new, that the disk has them: a
+    /// sync failed.
     pub fn must_be_damaged(
         &self,
         run: &Run,
@@ -144,9 +144,9 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// A journal that is said to be kept is there. It may be gone if its removal was carried out and
-    /// reported as failed, or if the directory could not be synced after it: a power cut brings it
-    /// back then.
+    /// A journal that is said to be kept is there. It may be gone if its removal was carried out
+    /// and reported as failed, or if the directory could not be synced after it: a power cut brings
+    /// it back then.
     pub fn must_have_journal(
         &self,
         run: &Run,

@@ -41,9 +41,8 @@ pub struct Work {
     pub new: Vec<u8>,
     /// What is done to them, for the plain model.
     edits: Edits,
-    /// The words of the command line that do the same. `FILE` is the file, `BESIDE` the file that the
-    /// command leaves beside it, `INPUT` the new bytes or
-    /// the script.
+    /// The words of the command line that do the same. `FILE` is the file, `BESIDE` the file that
+    /// the command leaves beside it, `INPUT` the new bytes or the script.
     pub words: Vec<String>,
     /// The new bytes or the script.
     pub input: Vec<u8>,

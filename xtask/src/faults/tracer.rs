@@ -30,7 +30,7 @@ use super::fault::{Fault, Injection};
 
 /// A process that has not ended after so many seconds hangs, and is ended by SIGALRM. A usual one
 /// takes a hundredth of one.
-const LONGEST_RUN: u32 = 60;
+const LONGEST_RUN: u32 = 300;
 
 /// How a traced process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

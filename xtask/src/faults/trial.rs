@@ -61,8 +61,8 @@ pub struct Verdict {
     pub seen: Vec<&'static str>,
     /// Whether an abort was refused, so that the recovery must bring the new contents.
     pub past_commit_point: bool,
-    /// Whether the first recovery or abort that succeeded left the new contents; later ones must not
-    /// change that.
+    /// Whether the first recovery or abort that succeeded left the new contents; later ones must
+    /// not change that.
     pub settled: Option<bool>,
     /// Whether the file was neither old nor new at the end.
     pub mixture: bool,
@@ -305,8 +305,8 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// Takes the commit back. Past the commit point it is refused, and the commit goes on to the new
-    /// contents, unless the snapshot of a commit brings the old ones.
+    /// Takes the commit back. Past the commit point it is refused, and the commit goes on to the
+    /// new contents, unless the snapshot of a commit brings the old ones.
     fn abort(&self, verdict: &mut Verdict) -> Result<(), String> {
         let run = self.run(&["abort", "--json"], &self.target)?;
         check_ending("the abort", &run, verdict);
