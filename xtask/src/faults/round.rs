@@ -35,19 +35,20 @@ pub struct Round<'a> {
     seed: u64,
     deadline: Option<Instant>,
     program: PathBuf,
-    directory: tempfile::TempDir,
+    /// For what the workers need.
+    directory: &'a Path,
     log: Mutex<File>,
     stages: Vec<Stage>,
     report: &'a mut Report,
 }
 
-impl<'a> Round<'a> {
+impl Round<'_> {
     /// Does everything that the options ask for, up to the deadline.
     pub fn run(
         seed: u64,
         options: &Options,
         deadline: Option<Instant>,
-        report: &'a mut Report,
+        report: &mut Report,
     ) -> Result<(), String> {
         let case = options.case.as_deref().map(str::parse::<Case>).transpose()?;
         let names = options.scenarios.iter().map(|name| Scenario::named(name));
@@ -67,6 +68,7 @@ impl<'a> Round<'a> {
         let log = File::create(&log_path).map_err(|error| error.to_string())?;
         println!("what the program says on standard error: {}", log_path.display());
         let directory = tempfile::tempdir_in(memory()).map_err(|error| error.to_string())?;
+        // Dropped in the other order: what is mounted must go before the directory.
         let mut mounts = Vec::new();
         for kind in FileSystem::ALL {
             let wanted = case.is_none_or(|case| case.place == kind);
@@ -78,7 +80,7 @@ impl<'a> Round<'a> {
             seed,
             deadline,
             program,
-            directory,
+            directory: directory.path(),
             log: Mutex::new(log),
             stages: Vec::new(),
             report,
@@ -98,7 +100,6 @@ impl<'a> Round<'a> {
             Some(case) => round.repeat(case, options.amount)?,
             None => round.all(options.amount)?,
         }
-        drop(round);
         mounts.into_iter().try_for_each(|(_, mount)| mount.unmount())
     }
 
@@ -198,7 +199,7 @@ impl<'a> Round<'a> {
         let next = AtomicUsize::new(0);
         let results = Mutex::new(Vec::new());
         let worker = |number: usize| -> Result<(), String> {
-            let scratch = self.directory.path().join(format!("worker-{number}"));
+            let scratch = self.directory.join(format!("worker-{number}"));
             fs::create_dir_all(&scratch).map_err(|error| error.to_string())?;
             let (program, log) = (&self.program, &self.log);
             let bench = Bench { program, log, scratch };
