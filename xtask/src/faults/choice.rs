@@ -6,8 +6,11 @@ use super::trial::Stage;
 use crate::chance::Chance;
 use nix::errno::Errno;
 
-/// Calls of a recovery into which faults are injected. Those of a small file make fewer.
-const CALLS_OF_RECOVERY: u64 = 64;
+/// Calls of a recovery into which faults are injected. Those of small files make fewer.
+const CALLS_OF_RECOVERY: u64 = 72;
+
+/// Calls of most recoveries.
+const USUAL_CALLS_OF_RECOVERY: u64 = 45;
 
 /// Faults that some call of a recovery can meet.
 const IN_RECOVERY: [Fault; 13] = [
@@ -119,7 +122,7 @@ pub fn kills_of_direct(stages: &[Stage]) -> Vec<(usize, Case)> {
 }
 
 fn in_recovery(chance: &mut Chance) -> Injection {
-    let at = chance.below(CALLS_OF_RECOVERY * 2 / 3) as usize;
+    let at = chance.below(USUAL_CALLS_OF_RECOVERY) as usize;
     Injection { fault: *chance.of(&IN_RECOVERY), at }
 }
 

@@ -48,6 +48,11 @@ impl Tally {
             report.count(ALL);
             report.count(format!("{} in recovery: {}", case.place, injection.fault.group()));
         }
+        if let (Then::Recover(_), None, true) =
+            (case.then, &verdict.hit_in_recovery, verdict.recovered)
+        {
+            report.count("not hit: the recovery made fewer calls");
+        }
         for seen in &verdict.seen {
             report.count(*seen);
         }

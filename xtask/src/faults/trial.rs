@@ -59,6 +59,8 @@ pub struct Verdict {
     pub hit_in_recovery: Option<Call>,
     /// Where the commit stood after the fault, and what it said.
     pub seen: Vec<&'static str>,
+    /// Whether there was a recovery.
+    pub recovered: bool,
     /// Whether an abort was refused, so that the recovery must bring the new contents.
     pub past_commit_point: bool,
     /// Whether the first recovery or abort that succeeded left the new contents; later ones must
@@ -280,6 +282,7 @@ impl<'a> Trial<'a> {
     /// Recovers, with the fault of the recovery first if there is one, and checks what is there
     /// then.
     fn recover(&self, statement: Statement, verdict: &mut Verdict) -> Result<(), String> {
+        verdict.recovered = true;
         if self.case.then == Then::Abort {
             self.abort(verdict)?;
         }
