@@ -394,10 +394,7 @@ impl Tracer<'_> {
     fn recognise(&mut self, thread: Pid, traced: &Traced, arguments: [u64; 6]) -> Option<Call> {
         let (name, kind) = traced.refined(arguments)?;
         let object = match traced.operand {
-            // The library of C starts a process with `clone` as well, which has no memory in
-            // common.
-            Operand::None if kind == CallKind::StartThread => Object::Process,
-            Operand::None => return None,
+            Operand::None => Object::Process,
             Operand::Descriptor(argument) => {
                 self.scene.object(&path_of(thread, arguments[argument])?)?
             }
