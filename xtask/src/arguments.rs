@@ -1,8 +1,9 @@
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::crash::Tier;
+use crate::faults::Amount;
 use crate::file_system::FileSystem;
-use crate::{power_cuts, shutdowns};
+use crate::{faults, power_cuts, shutdowns};
 
 /// What is asked for on the command line.
 pub struct Arguments {
@@ -16,6 +17,8 @@ pub struct Arguments {
     pub states: Vec<(FileSystem, u64)>,
     /// Shutdowns in a round.
     pub rounds: u64,
+    /// Faults of system calls in a round.
+    pub faults: faults::Options,
 }
 
 impl Arguments {
@@ -33,6 +36,12 @@ impl Arguments {
             deadline: None,
             states: power_cuts::STATES.to_vec(),
             rounds: shutdowns::ROUNDS,
+            faults: faults::Options {
+                // All crash tests at length try every call.
+                amount: if command == "crash" { Amount::Every } else { Amount::Usual },
+                scenarios: Vec::new(),
+                case: None,
+            },
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -49,6 +58,14 @@ impl Arguments {
                     arguments.deadline = Some(Instant::now() + Duration::from_secs(number()? * 60));
                 }
                 "--rounds" => arguments.rounds = number()?,
+                "--injections" => {
+                    arguments.faults.amount =
+                        if value == "every" { Amount::Every } else { Amount::Count(number()?) };
+                }
+                "--scenarios" => {
+                    arguments.faults.scenarios = value.split(',').map(str::to_owned).collect();
+                }
+                "--case" => arguments.faults.case = Some(value.clone()),
                 "--tiers" => {
                     arguments.tiers =
                         value.split(',').map(Tier::named).collect::<Result<_, _>>()?;

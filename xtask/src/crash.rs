@@ -2,13 +2,14 @@ use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
 use crate::report::Report;
-use crate::{cargo_tests, kills, power_cuts, shutdowns};
+use crate::{cargo_tests, faults, kills, power_cuts, shutdowns};
 
 /// A kind of crash test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tier {
     Simulator,
     Kills,
+    Faults,
     PowerCuts,
     Shutdowns,
     Limits,
@@ -17,14 +18,22 @@ pub enum Tier {
 
 impl Tier {
     /// All of them, the quick ones first.
-    pub const ALL: [Self; 6] =
-        [Self::PowerCuts, Self::Shutdowns, Self::Kills, Self::Limits, Self::Fuzz, Self::Simulator];
+    pub const ALL: [Self; 7] = [
+        Self::PowerCuts,
+        Self::Shutdowns,
+        Self::Kills,
+        Self::Limits,
+        Self::Fuzz,
+        Self::Faults,
+        Self::Simulator,
+    ];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Simulator => "simulator",
             Self::Kills => "kills",
+            Self::Faults => "faults",
             Self::PowerCuts => "power-cuts",
             Self::Shutdowns => "shutdowns",
             Self::Limits => "limits",
@@ -44,6 +53,7 @@ impl Tier {
         match self {
             Self::Simulator => cargo_tests::simulator(seed),
             Self::Kills => kills::run(seed, deadline),
+            Self::Faults => faults::run(seed, &arguments.faults, deadline),
             Self::PowerCuts => power_cuts::run(seed, &arguments.states, deadline),
             Self::Shutdowns => shutdowns::run(seed, arguments.rounds, deadline),
             Self::Limits => cargo_tests::limits(),

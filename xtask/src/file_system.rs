@@ -8,7 +8,7 @@ use crate::chance::Chance;
 use crate::program::run;
 
 /// A kind of file system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileSystem {
     Ext4,
     Xfs,
@@ -16,6 +16,15 @@ pub enum FileSystem {
 }
 
 impl FileSystem {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Ext4, Self::Xfs, Self::Btrfs];
+
+    /// The file system of this name.
+    pub fn named(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| format!("there is no file system `{name}`"))
+    }
+
     /// Name, as in `mkfs.NAME`.
     pub fn name(self) -> &'static str {
         match self {

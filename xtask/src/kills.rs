@@ -64,7 +64,7 @@ fn on(kind: FileSystem, seed: u64, strategies: &[&str], report: &mut Report) -> 
 }
 
 /// A directory whose files are in memory, where there is one.
-fn memory() -> &'static Path {
+pub fn memory() -> &'static Path {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { memory } else { Path::new("/tmp") }
 }

@@ -5,6 +5,7 @@
 //!     all tiers, round after round with fresh seeds until the time is over (without it one round); a table at the end
 //! cargo xtask power-cuts [--minutes N] [--seed S] [--ext4 STATES] [--xfs STATES] [--btrfs STATES]
 //! cargo xtask shutdowns [--minutes N] [--seed S] [--rounds N]
+//! cargo xtask faults [--minutes N] [--seed S] [--injections N|every] [--scenarios NAME,NAME…] [--case CASE]
 //! cargo xtask simulator | kills | limits | fuzz [--minutes N] [--seed S]
 //!     one tier; what it simulates stands on top of its file in xtask/src
 //! ```
@@ -15,6 +16,7 @@ mod cargo_tests;
 mod chance;
 mod crash;
 mod extents;
+mod faults;
 mod file_system;
 mod fuse_disk;
 mod job;
@@ -38,6 +40,10 @@ fn main() -> ExitCode {
     let words: Vec<String> = words.collect();
     if command == "job" {
         return end(job::Job::run(&words));
+    }
+    #[cfg(target_arch = "x86_64")]
+    if command == faults::TRACED_PROGRAM {
+        return end(faults::become_traced(&words));
     }
     let arguments = match Arguments::parse(&command, &words) {
         Ok(Some(arguments)) => arguments,

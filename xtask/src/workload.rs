@@ -81,6 +81,16 @@ impl Edits {
         Self(vec![edit])
     }
 
+    /// These edits, one after the other.
+    pub fn several(edits: Vec<Edit>) -> Self {
+        Self(edits)
+    }
+
+    /// The edits, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &Edit> {
+        self.0.iter()
+    }
+
     /// Edits a vector.
     pub fn apply(&self, contents: &mut Vec<u8>) {
         for edit in &self.0 {
@@ -126,6 +136,9 @@ pub fn commit(
 /// The phase of a commit that is not under way, or is finished.
 pub const NO_JOURNAL: &str = "no journal: before or after";
 
+/// The phase of a commit that has a journal and no record.
+pub const PREPARED: &str = "before the commit point";
+
 /// The phase of a commit whose steps are being carried out.
 pub const COMMITTING: &str = "after the commit point";
 
@@ -133,7 +146,7 @@ pub const COMMITTING: &str = "after the commit point";
 pub fn phase(path: &Path) -> Result<&'static str, String> {
     Ok(match status(path).map_err(|error| error.to_string())?.journal {
         JournalStatus::None => NO_JOURNAL,
-        JournalStatus::Prepared { .. } => "before the commit point",
+        JournalStatus::Prepared { .. } => PREPARED,
         JournalStatus::Committing { .. } => COMMITTING,
         JournalStatus::Finishing { .. } => "after the last step",
         JournalStatus::Unusable { detail, .. } => return Err(detail),
