@@ -352,6 +352,7 @@ class _Status(TypedDict):
     journal: _Journal
     replacement: NotRequired[str]
     locked: bool
+    lock_kind: str
     read_only: bool
     being_written: bool
     needs_recovery: bool
@@ -453,6 +454,7 @@ def apply(
     progress: _Progress | None = None,
     strategy: _AnyStrategy = "auto",
     durable: bool = True,
+    allow_writers: bool = False,
     endpoint: str | None = None,
     store: _Store | None = None,
     probe_store: bool = False,
@@ -728,7 +730,13 @@ class SpliceFile:
         self, out: _Path | _Writable, /, *, undo: bool = False, checks: _Checks = "checksum"
     ) -> None:
         """Write the edits since the last commit as a script; with undo, one that undoes them."""
-    def plan(self, *, strategy: _AnyStrategy = "auto", durable: bool = True) -> _Plan:
+    def plan(
+        self,
+        *,
+        strategy: _AnyStrategy = "auto",
+        durable: bool = True,
+        allow_writers: bool = False,
+    ) -> _Plan:
         """Return what commit would do, and what every strategy would cost. Nothing is written.
 
         Of an object: what is sent, fetched and copied by the store, by how many requests, for about
@@ -740,6 +748,7 @@ class SpliceFile:
         progress: _Progress | None = None,
         strategy: _AnyStrategy = "auto",
         durable: bool = True,
+        allow_writers: bool = False,
     ) -> None:
         """Bring the file to the current contents in one pass.
 
@@ -748,6 +757,10 @@ class SpliceFile:
         bytes done and the bytes to do. An exception that it raises, or Ctrl-C, stops the commit as
         long as the file can keep the old contents; the edits are still there then. Later the commit
         is finished first.
+
+        While other processes have the file open for writing, a commit that shortens it is refused
+        with LockedError unless it can end without a cut: what they append at that instant would be
+        lost. allow_writers takes that risk.
 
         An object is swapped whole by its store, unless others wrote it since: ChangedError. It has
         neither strategies nor durable=False: ValueError.

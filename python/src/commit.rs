@@ -40,6 +40,7 @@ pub(crate) fn strategy(name: &str) -> PyResult<Strategy> {
 pub(crate) struct How {
     strategy: Strategy,
     durability: Durability,
+    allow_writers: bool,
     /// Called with the bytes done and the bytes to do.
     progress: Option<Py<PyAny>>,
 }
@@ -55,7 +56,12 @@ impl How {
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let progress = callable(progress)?;
-        Ok(Self { strategy: strategy(name)?, durability: durability(durable), progress })
+        Ok(Self {
+            strategy: strategy(name)?,
+            durability: durability(durable),
+            allow_writers: false,
+            progress,
+        })
     }
 
     /// The same for a `SpliceFile`, which any strategy can commit.
@@ -65,10 +71,16 @@ impl How {
     pub(crate) fn of_file(
         name: &str,
         durable: bool,
+        allow_writers: bool,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let progress = callable(progress)?;
-        Ok(Self { strategy: any_strategy(name)?, durability: durability(durable), progress })
+        Ok(Self {
+            strategy: any_strategy(name)?,
+            durability: durability(durable),
+            allow_writers,
+            progress,
+        })
     }
 
     /// Fails for an object unless it says nothing but what holds for every object.
@@ -80,6 +92,8 @@ impl How {
             "objects have no strategies: their store puts them together and swaps them whole; leave strategy out"
         } else if self.durability != Durability::Synced {
             "objects have no durable=False: what a store has taken is durable; leave durable out"
+        } else if self.allow_writers {
+            "objects have no allow_writers: their store refuses the swap if others wrote them; leave allow_writers out"
         } else {
             return Ok(());
         };
@@ -88,7 +102,10 @@ impl How {
 
     /// What a plan is made for.
     pub(crate) fn options<'a>(&self) -> CommitOptions<'a> {
-        CommitOptions::new().strategy(self.strategy).durability(self.durability)
+        CommitOptions::new()
+            .strategy(self.strategy)
+            .durability(self.durability)
+            .allow_writers(self.allow_writers)
     }
 }
 
@@ -119,9 +136,12 @@ pub(crate) fn callable(progress: Option<Bound<'_, PyAny>>) -> PyResult<Option<Py
 /// # Errors
 /// What was raised, or that the commit failed.
 pub(crate) fn commit(py: Python<'_>, file: &mut SpliceFile, how: How) -> PyResult<()> {
-    let How { strategy, durability, progress } = how;
+    let How { strategy, durability, allow_writers, progress } = how;
     watched(py, progress, None, |report, cancel| {
-        let options = CommitOptions::new().strategy(strategy).durability(durability);
+        let options = CommitOptions::new()
+            .strategy(strategy)
+            .durability(durability)
+            .allow_writers(allow_writers);
         file.commit_with(options.progress(report).cancel(cancel))
     })
 }

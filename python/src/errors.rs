@@ -65,6 +65,7 @@ fn message(error: &ObjectError) -> String {
         ObjectError::Edits(Error::JournalUnwritable { .. } | Error::NoSpaceForJournal { .. }) => {
             " (in Python: strategy='direct')"
         }
+        ObjectError::Edits(Error::OpenForWriting { .. }) => " (in Python: allow_writers=True)",
         ObjectError::Edits(Error::StrategyUnsupported { .. }) => " (in Python: strategy='auto')",
         _ => "",
     };
@@ -153,7 +154,8 @@ fn kind(error: &Error) -> Kind {
         // What mapping a directory or a pipe answers.
         Error::NotRegular { .. } => ("FileError", Some(Errno::NODEV)),
         Error::PermissionDenied { .. } => ("AccessError", Some(Errno::ACCESS)),
-        Error::Locked { .. } => ("LockedError", Some(Errno::AGAIN)),
+        Error::Locked { .. } | Error::OpenForWriting { .. } => ("LockedError", Some(Errno::AGAIN)),
+        Error::NoLocks { .. } => ("LockedError", Some(Errno::NOLCK)),
         Error::Open { source, .. }
         | Error::JournalUnwritable { source, .. }
         | Error::Io { source, .. }

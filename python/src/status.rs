@@ -114,6 +114,7 @@ fn status_of_file(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> 
         dict.set_item("replacement", beside.as_os_str())?;
     }
     dict.set_item("locked", status.locked)?;
+    dict.set_item("lock_kind", status.lock_kind.to_string())?;
     dict.set_item("read_only", status.read_only)?;
     dict.set_item("being_written", status.is_being_written())?;
     dict.set_item("needs_recovery", status.needs_recovery())?;

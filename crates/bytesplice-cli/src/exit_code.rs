@@ -58,7 +58,9 @@ impl ExitCode {
             | Error::JournalUnwritable { .. }
             | Error::StrategyUnsupported { .. } => Self::CannotOpen,
             Error::MatchTooLong { .. } => Self::Usage,
-            Error::Locked { .. } => Self::Locked,
+            Error::Locked { .. } | Error::NoLocks { .. } | Error::OpenForWriting { .. } => {
+                Self::Locked
+            }
             Error::Changed { .. } | Error::SourceChanged { .. } | Error::Unexpected { .. } => {
                 Self::Changed
             }

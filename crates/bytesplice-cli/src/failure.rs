@@ -135,6 +135,7 @@ impl Failure {
         match error {
             bytesplice::Error::JournalUnwritable { .. }
             | bytesplice::Error::NoSpaceForJournal { .. } => " (here: --strategy direct)",
+            bytesplice::Error::OpenForWriting { .. } => " (here: --allow-writers)",
             bytesplice::Error::StrategyUnsupported { .. } => " (here: --strategy auto)",
             bytesplice::Error::WrongFile { .. } => " (here: recover --force)",
             _ => "",

@@ -155,6 +155,28 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The file system of the file has no locks, neither flock nor those of fcntl, so that nothing keeps another process from
+    /// committing to the file at the same time.
+    #[error(
+        "{}: its file system has no locks that would keep others from committing to it at the same time; nothing was changed: copy the file to another file system, edit it there, and copy it back",
+        Shown(path)
+    )]
+    NoLocks {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Other processes have the file open for writing, and what they append meanwhile could be lost: the file gets shorter and no
+    /// strategy can be had that ends without a cut, or a new file takes its name.
+    #[error(
+        "{}: others have it open for writing, and what they append meanwhile could be lost: {writers}; nothing was changed: end them, or take the risk (`CommitOptions::allow_writers`)",
+        Shown(path)
+    )]
+    OpenForWriting {
+        /// The file.
+        path: PathBuf,
+        /// The names and the process IDs of those that are seen.
+        writers: String,
+    },
     /// Somebody else changed, truncated, replaced or removed the file since it was opened.
     #[error(
         "{}: was changed by others since it was opened ({what}); nothing was written: open it again",
@@ -573,6 +595,8 @@ impl Error {
             | Self::NotRegular { path, .. }
             | Self::PermissionDenied { path }
             | Self::Locked { path }
+            | Self::NoLocks { path }
+            | Self::OpenForWriting { path, .. }
             | Self::Changed { path, .. }
             | Self::SourceChanged { path, .. }
             | Self::Unexpected { path, .. }

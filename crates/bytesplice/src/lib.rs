@@ -87,6 +87,7 @@ pub use diff::{Difference, diff};
 pub use error::{Error, FileState, Result};
 pub use file::SpliceFile;
 pub use history::HistoryUsage;
+pub use lock::LockKind;
 pub use options::{
     CommitOptions, Durability, LockMode, OpenOptions, Progress, Strategy, UnknownStrategy,
 };

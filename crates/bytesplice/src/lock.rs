@@ -1,4 +1,5 @@
-//! Locks between processes (flock) and within this one (a registry).
+//! Locks between processes (flock, or where a file system has none, locks of open file descriptions by fcntl) and within this one
+//! (a registry).
 //!
 //! Both are needed: on network file systems flock may be held by the process rather than by the open file
 //! description, so that two handles of one process would not see each other.
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::identity::Identity;
+use crate::storage::record_lock::{self, Request};
 use crate::{Error, FileState, Result};
 
 /// Who else may hold the lock at the same time.
@@ -23,12 +25,35 @@ pub(crate) enum Access {
     Exclusive,
 }
 
+/// How processes exclude each other from a file. One file system always gives the same kind, so that all agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LockKind {
+    /// flock(2).
+    Flock,
+    /// A lock of the open file description by fcntl(2), where the file system has no flock.
+    OpenFileDescription,
+    /// None: the file system has neither. Commits and recoveries are refused.
+    None,
+}
+
+impl std::fmt::Display for LockKind {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::Flock => "flock",
+            Self::OpenFileDescription => "open-file-description",
+            Self::None => "none",
+        })
+    }
+}
+
 /// A held lock on a file; dropping it releases the lock.
 ///
 /// `file` must be an open file description of our own: flock on a duplicate would change its owner's lock.
 #[derive(Debug)]
 pub(crate) struct FileLock {
     file: Arc<File>,
+    kind: LockKind,
     _claim: Claim,
 }
 
@@ -69,21 +94,46 @@ impl FileLock {
         let key = Identity::of(file).map_err(failed)?.key();
         let claim = Claim::take(key, access, patience)
             .ok_or_else(|| Error::Locked { path: path.into() })?;
-        match lock_between_processes(file, access, patience) {
-            Ok(()) => {}
-            // Some file systems know no locks. The registry still guards this process.
-            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
+        let kind = match lock_between_processes(file, access, patience) {
+            Ok(kind) => kind,
             Err(TryLockError::Error(error)) => return Err(failed(error)),
             Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.into() }),
+        };
+        if kind == LockKind::None && access == Access::Exclusive {
+            return Err(Error::NoLocks { path: path.into() });
         }
-        Ok(Self { file: Arc::clone(file), _claim: claim })
+        Ok(Self { file: Arc::clone(file), kind, _claim: claim })
+    }
+
+    /// How processes exclude each other from this file, which others hold now.
+    pub fn kind_while_locked(file: &File) -> LockKind {
+        match file.try_lock_shared() {
+            Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                LockKind::OpenFileDescription
+            }
+            Ok(()) => {
+                // The holder has just gone. Closing the file would release this lock as well.
+                let _ = file.unlock();
+                LockKind::Flock
+            }
+            Err(_) => LockKind::Flock,
+        }
+    }
+
+    /// How other processes are excluded. A reader may hold a lock that excludes none.
+    pub fn kind(&self) -> LockKind {
+        self.kind
     }
 }
 
 impl Drop for FileLock {
     fn drop(&mut self) {
         // Closing the file releases the lock as well, if this fails.
-        let _ = self.file.unlock();
+        let _ = match self.kind {
+            LockKind::Flock => self.file.unlock(),
+            LockKind::OpenFileDescription => record_lock::lock(&self.file, Request::Unlock, false),
+            LockKind::None => Ok(()),
+        };
     }
 }
 
@@ -105,16 +155,30 @@ fn lock_between_processes(
     file: &File,
     access: Access,
     patience: Patience,
-) -> Result<(), TryLockError> {
+) -> Result<LockKind, TryLockError> {
     let mut tries = 1;
+    let mut kind = LockKind::Flock;
     loop {
-        let outcome = match (access, patience) {
-            (Access::Shared, Patience::Tries(_)) => file.try_lock_shared(),
-            (Access::Exclusive, Patience::Tries(_)) => file.try_lock(),
-            (Access::Shared, Patience::Endless) => file.lock_shared().map_err(TryLockError::Error),
-            (Access::Exclusive, Patience::Endless) => file.lock().map_err(TryLockError::Error),
+        let outcome = match kind {
+            LockKind::Flock => match (access, patience) {
+                (Access::Shared, Patience::Tries(_)) => file.try_lock_shared(),
+                (Access::Exclusive, Patience::Tries(_)) => file.try_lock(),
+                (Access::Shared, Patience::Endless) => {
+                    file.lock_shared().map_err(TryLockError::Error)
+                }
+                (Access::Exclusive, Patience::Endless) => file.lock().map_err(TryLockError::Error),
+            },
+            LockKind::OpenFileDescription => lock_description(file, access, patience),
+            // The registry still guards this process.
+            LockKind::None => Ok(()),
         };
-        match (outcome, patience) {
+        match (outcome.map(|()| kind), patience) {
+            (Err(TryLockError::Error(error)), _) if error.kind() == ErrorKind::Unsupported => {
+                kind = match kind {
+                    LockKind::Flock => LockKind::OpenFileDescription,
+                    LockKind::OpenFileDescription | LockKind::None => LockKind::None,
+                };
+            }
             (Err(TryLockError::Error(error)), _) if error.kind() == ErrorKind::Interrupted => {}
             (Err(TryLockError::WouldBlock), Patience::Tries(count)) if tries < count => {
                 tries += 1;
@@ -123,6 +187,20 @@ fn lock_between_processes(
             (outcome, _) => return outcome,
         }
     }
+}
+
+fn lock_description(file: &File, access: Access, patience: Patience) -> Result<(), TryLockError> {
+    let request = match access {
+        Access::Shared => Request::Shared,
+        Access::Exclusive => Request::Exclusive,
+    };
+    record_lock::lock(file, request, patience == Patience::Endless).map_err(|error| {
+        if error.kind() == ErrorKind::WouldBlock {
+            TryLockError::WouldBlock
+        } else {
+            TryLockError::Error(error)
+        }
+    })
 }
 
 type Key = (u64, u64);

@@ -455,7 +455,7 @@ impl Edits {
             Way::Journaled => None,
             Way::Snapshot => Some(subject.with_snapshot()),
             Way::Shifts => subject.by_shifts(1),
-            Way::Hop => subject.by_hop(),
+            Way::Hop => subject.by_hop(false),
         }
         .unwrap_or_else(|| subject.journaled());
         if program.is_nothing() {

@@ -6,7 +6,7 @@ use crate::commit::journal::header::{Header, HeaderState};
 use crate::commit::journal::record::Record;
 use crate::commit::locate::storage_of;
 use crate::commit::plan::Geometry;
-use crate::lock::FileLock;
+use crate::lock::{FileLock, LockKind};
 use crate::storage::replacement::replacement_beside;
 use crate::storage::{Mark, Storage, StorageFile};
 use crate::{Error, FileState, Result, regular};
@@ -27,6 +27,8 @@ pub struct Status {
     pub replacement: Option<PathBuf>,
     /// Whether another bytesplice holds it for writing.
     pub locked: bool,
+    /// How bytesplices exclude each other from it, which is the same for all files of one file system.
+    pub lock_kind: LockKind,
     /// Whether it can be read but not written.
     pub read_only: bool,
 }
@@ -135,7 +137,10 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
             state: FileState::Unchanged,
         })
     };
-    let mut locked_by_others = try_lock()?.is_none();
+    let mut held = try_lock()?;
+    let lock_kind =
+        held.as_ref().map_or_else(|| FileLock::kind_while_locked(&file), FileLock::kind);
+    let mut locked_by_others = held.take().is_none();
     let mut journal_now = journal()?;
     if !locked_by_others && journal_now != JournalStatus::None {
         // Perhaps a commit began between the two looks. While the lock is ours none can.
@@ -146,7 +151,15 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
     let len = file.metadata().map_err(failed)?.len();
     let replacement = Some(replacement_beside(&path))
         .filter(|beside| beside.symlink_metadata().is_ok_and(|found| found.is_file()));
-    Ok(Status { len, journal: journal_now, replacement, locked: locked_by_others, read_only, path })
+    Ok(Status {
+        len,
+        journal: journal_now,
+        replacement,
+        locked: locked_by_others,
+        lock_kind,
+        read_only,
+        path,
+    })
 }
 
 fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<JournalStatus> {

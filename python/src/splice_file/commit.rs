@@ -51,14 +51,15 @@ impl PySpliceFile {
     ///
     /// Of an object: what is sent, fetched and copied by the store, by how many requests, for about how many US dollars, and
     /// the parts of the upload. Nothing is asked for.
-    #[pyo3(signature = (*, strategy="auto", durable=true))]
+    #[pyo3(signature = (*, strategy="auto", durable=true, allow_writers=false))]
     fn plan<'py>(
         &self,
         py: Python<'py>,
         strategy: &str,
         durable: bool,
+        allow_writers: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let how = How::of_file(strategy, durable, None)?;
+        let how = How::of_file(strategy, durable, allow_writers, None)?;
         self.file.with(py, |edited| match &edited.file {
             Opened::File(file) => {
                 plan_to_python(py, &file.plan_with(&how.options()).map_err(to_python)?)
@@ -78,16 +79,20 @@ impl PySpliceFile {
     /// then with the bytes done and the bytes to do. An exception that it raises, or Ctrl-C, stops the commit as long as the
     /// file can keep the old contents; the edits are still there then. Later the commit is finished first.
     ///
+    /// While other processes have the file open for writing, a commit that shortens it is refused with LockedError unless it can
+    /// end without a cut: what they append at that instant would be lost. allow_writers takes that risk.
+    ///
     /// An object is swapped whole by its store, so that it has neither strategies nor durable=False: ValueError.
-    #[pyo3(signature = (*, progress=None, strategy="auto", durable=true))]
+    #[pyo3(signature = (*, progress=None, strategy="auto", durable=true, allow_writers=false))]
     pub(super) fn commit(
         &self,
         py: Python<'_>,
         progress: Option<Bound<'_, PyAny>>,
         strategy: &str,
         durable: bool,
+        allow_writers: bool,
     ) -> PyResult<()> {
-        self.commit_as(py, How::of_file(strategy, durable, progress)?)
+        self.commit_as(py, How::of_file(strategy, durable, allow_writers, progress)?)
     }
 
     /// Drop all edits since the last commit, and the history and the snapshots with them.

@@ -209,7 +209,7 @@ const DAY: f64 = 86_400.0;
 /// script is a path, the bytes of a script, or a binary file object. The other arguments are those of SpliceFile.commit and of
 /// open.
 #[pyfunction]
-#[pyo3(signature = (path, script, *, progress=None, strategy="auto", durable=true, endpoint=None, store=None, probe_store=false, unconditional=false, drop_tags=false))]
+#[pyo3(signature = (path, script, *, progress=None, strategy="auto", durable=true, allow_writers=false, endpoint=None, store=None, probe_store=false, unconditional=false, drop_tags=false))]
 #[expect(clippy::too_many_arguments, reason = "most of them are keywords")]
 fn apply(
     py: Python<'_>,
@@ -218,13 +218,14 @@ fn apply(
     progress: Option<Bound<'_, PyAny>>,
     strategy: &str,
     durable: bool,
+    allow_writers: bool,
     endpoint: Option<String>,
     store: Option<&str>,
     probe_store: bool,
     unconditional: bool,
     drop_tags: bool,
 ) -> PyResult<u64> {
-    let how = How::of_file(strategy, durable, progress)?;
+    let how = How::of_file(strategy, durable, allow_writers, progress)?;
     let writes = WriteOptions { probe_store, unconditional, drop_tags };
     let store = StoreOptions::read(endpoint, store)?.with_writes(writes);
     match &path {
@@ -444,8 +445,11 @@ impl PySpliceFile {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let is_open = self.file.lock(py)?.is_some();
-        let outcome =
-            if kind.is_none() && is_open { self.commit(py, None, "auto", true) } else { Ok(()) };
+        let outcome = if kind.is_none() && is_open {
+            self.commit(py, None, "auto", true, false)
+        } else {
+            Ok(())
+        };
         self.close(py)?;
         outcome
     }

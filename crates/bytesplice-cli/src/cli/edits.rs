@@ -128,6 +128,9 @@ pub struct EditOptions {
     /// Do not wait for the disk: a power cut may then leave neither old nor new contents
     #[arg(long)]
     pub no_sync: bool,
+    /// Go on although others have the file open for writing: what they append while it is shortened may be lost
+    #[arg(long)]
+    pub allow_writers: bool,
     /// Write to a new file, before the commit, the script that takes the change back: see `apply`
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub undo_script: Option<OsString>,
@@ -157,7 +160,10 @@ impl EditOptions {
     /// How a file is committed.
     pub fn commit_options<'a>(&self) -> CommitOptions<'a> {
         let durability = if self.no_sync { Durability::Unsynced } else { Durability::Synced };
-        CommitOptions::default().strategy(self.strategy.into()).durability(durability)
+        CommitOptions::default()
+            .strategy(self.strategy.into())
+            .durability(durability)
+            .allow_writers(self.allow_writers)
     }
 
     /// The option that only files can have, if one is given.
@@ -166,6 +172,8 @@ impl EditOptions {
             Some("--strategy")
         } else if self.no_sync {
             Some("--no-sync")
+        } else if self.allow_writers {
+            Some("--allow-writers")
         } else if self.backup.is_some() {
             Some("--backup")
         } else {

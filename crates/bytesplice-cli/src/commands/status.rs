@@ -1,7 +1,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use bytesplice::{JournalStatus, Status, Support};
+use bytesplice::{JournalStatus, LockKind, Status, Support};
 use serde_json::{Map, Value, json};
 
 use crate::cli::StatusArguments;
@@ -107,6 +107,9 @@ impl Found<'_> {
         let all: Vec<String> = self.holders.iter().map(ToString::to_string).collect();
         let by = if all.is_empty() { String::new() } else { format!(" by {}", all.join("; ")) };
         match (self.status.locked, all.is_empty()) {
+            _ if self.status.lock_kind == LockKind::None => {
+                "the file system has no locks: commits are refused".into()
+            }
             (true, _) => format!("for writing{by}"),
             (false, false) => format!("for reading{by}"),
             (false, true) => "no".into(),
@@ -141,6 +144,7 @@ impl Found<'_> {
             insert_path(&mut object, "replacement", beside);
         }
         object.insert("locked".into(), status.locked.into());
+        object.insert("lock_kind".into(), status.lock_kind.to_string().into());
         let holders: Vec<Value> = self.holders.iter().map(holder_value).collect();
         object.insert("lock_holders".into(), holders.into());
         object.insert("read_only".into(), status.read_only.into());

@@ -58,6 +58,8 @@ pub(crate) struct Surroundings {
     pub synced: bool,
     /// Whether what moves has blocks that are allocated but were never written, or may have some.
     pub preallocated: bool,
+    /// The other processes that have the file open for writing, if there are any: what they append must not be cut off.
+    pub writers: Option<String>,
 }
 
 /// A program that moves less is committed by the plain journal without looking further: nothing else is much faster.
@@ -97,13 +99,14 @@ impl Subject<'_> {
         match strategy {
             Strategy::Auto | Strategy::Journaled => {
                 let (program, literals) = self.journaled();
-                Ok(self.priced(Strategy::Journaled, program, literals, surroundings))
+                self.priced(Strategy::Journaled, program, literals, surroundings)
+                    .beside_writers(surroundings)
             }
             Strategy::Snapshot => {
                 allowed()?;
                 let (program, literals) = self.with_snapshot();
                 let candidate = self.priced(strategy, program, literals, surroundings);
-                candidate.within(surroundings)
+                candidate.beside_writers(surroundings)?.within(surroundings)
             }
             Strategy::Extents => {
                 allowed()?;
@@ -114,18 +117,24 @@ impl Subject<'_> {
                 let program = |way: &Way| match way {
                     Way::LongShifts => tells.then(|| self.by_shifts(WORTHWHILE)).flatten(),
                     Way::AllShifts => (tells && few).then(|| self.by_shifts(1)).flatten(),
-                    Way::Hop => self.by_hop(),
+                    // Beside writers also over a gap that is not needed: it ends without a cut.
+                    Way::Hop => self.by_hop(surroundings.writers.is_some()),
                 };
                 let ways = [Way::LongShifts, Way::AllShifts, Way::Hop];
                 let cheapest = cheapest(ways, |way| {
                     let (program, literals) = program(&way)?;
-                    Some(self.priced(strategy, program, literals, surroundings))
+                    let candidate = self.priced(strategy, program, literals, surroundings);
+                    candidate.beside_writers(surroundings).ok()
                 });
-                let cheapest = cheapest.unwrap_or_else(|| {
-                    // No extents change their place: there is nothing to shift.
-                    let (program, literals) = self.journaled();
-                    self.priced(strategy, program, literals, surroundings)
-                });
+                let cheapest = match cheapest {
+                    Some(cheapest) => cheapest,
+                    None => {
+                        // No extents change their place: there is nothing to shift.
+                        let (program, literals) = self.journaled();
+                        let candidate = self.priced(strategy, program, literals, surroundings);
+                        candidate.beside_writers(surroundings)?
+                    }
+                };
                 cheapest.within(surroundings)
             }
             // Nothing is done in place: see `SpliceFile::cost_of_replacing`.
@@ -135,7 +144,8 @@ impl Subject<'_> {
                 let whole = u64::MAX / 2;
                 let geometry = Geometry { chunk: whole, longest_step: whole, ..self.geometry };
                 let (program, literals) = Subject { geometry, ..*self }.journaled();
-                Ok(self.priced_directly(program.plan, literals, surroundings))
+                self.priced_directly(program.plan, literals, surroundings)
+                    .beside_writers(surroundings)
             }
         }
     }
@@ -221,6 +231,20 @@ impl Subject<'_> {
 }
 
 impl Candidate {
+    /// This candidate, unless it ends by cutting the file while others may append to it.
+    fn beside_writers(self, surroundings: &Surroundings) -> Result<Self, String> {
+        let cuts = match &self.method {
+            Method::Program(program) => program.new_len < program.final_len(),
+            Method::Direct(plan) => plan.new_len < plan.old_len,
+        };
+        match &surroundings.writers {
+            Some(writers) if cuts => Err(format!(
+                "it ends by cutting the file, and others may append to it at that instant: {writers}"
+            )),
+            _ => Ok(self),
+        }
+    }
+
     /// This candidate, unless there is no room for it.
     fn within(self, surroundings: &Surroundings) -> Result<Self, String> {
         let needed = self.cost.extra_disk.saturating_add(SPARE_SPACE);

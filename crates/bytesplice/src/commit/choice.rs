@@ -9,8 +9,9 @@ use super::shift::DataMap;
 use crate::pieces::{PieceTree, Source};
 use crate::source::Original;
 use crate::storage::capabilities::{self, Capabilities};
-use crate::storage::extents;
+use crate::storage::lease::{self, Answer};
 use crate::storage::os_file::file_size_limit;
+use crate::storage::{extents, writers};
 use crate::{Error, Result, SpliceFile, Strategy};
 
 /// The way that a commit takes, and why.
@@ -45,6 +46,7 @@ impl SpliceFile {
         strategy: Strategy,
         synced: bool,
         survey: Survey,
+        allow_writers: bool,
     ) -> Result<Choice> {
         let old_len = self.original.len();
         let data = extents_of(self, pieces)?;
@@ -57,6 +59,12 @@ impl SpliceFile {
             named: !self.unlinked,
             synced,
             preallocated: true,
+            // Only what is cut off can be lost.
+            writers: if allow_writers || pieces.len() >= old_len {
+                None
+            } else {
+                self.other_writers()?
+            },
         };
         let journaled = subject.journaled();
         let bytes_to_write = journaled.0.plan.bytes_to_write();
@@ -70,7 +78,7 @@ impl SpliceFile {
         let little = bytes_to_write <= SMALL;
         let wanted: &[Strategy] = match strategy {
             Strategy::Auto if self.unlinked => &[Strategy::Direct],
-            Strategy::Auto if little => &[Strategy::Journaled],
+            Strategy::Auto if little && surroundings.writers.is_none() => &[Strategy::Journaled],
             Strategy::Auto => &CRASH_SAFE,
             ref named => std::slice::from_ref(named),
         };
@@ -88,7 +96,9 @@ impl SpliceFile {
         let mut refusal = String::new();
         let candidate = cheapest(looked_at, |looked_at| {
             let candidate = match journaled.take() {
-                Some((program, literals)) if surroundings.named => {
+                Some((program, literals))
+                    if surroundings.named && surroundings.writers.is_none() =>
+                {
                     Ok(subject.priced(looked_at, program, literals, &surroundings))
                 }
                 _ => subject.candidate(looked_at, &surroundings),
@@ -107,6 +117,11 @@ impl SpliceFile {
             }
             candidate.ok().filter(|_| wanted.contains(&looked_at))
         });
+        if candidate.is_none()
+            && let Some(writers) = surroundings.writers
+        {
+            return Err(Error::OpenForWriting { path: self.path.clone(), writers });
+        }
         if candidate.is_none() {
             return Err(Error::StrategyUnsupported {
                 path: self.path.clone(),
@@ -123,6 +138,19 @@ impl SpliceFile {
             _ => "it was asked for",
         };
         Ok(Choice { candidate, reason: reason.into(), costs })
+    }
+
+    /// The other processes that have the file open for writing, as far as they can be seen; none while nobody but this process
+    /// has it open.
+    pub(super) fn other_writers(&self) -> Result<Option<String>> {
+        let file = self.original.file();
+        let found = match lease::while_alone(file, || ()) {
+            Ok(Answer::Alone(())) => Ok(Vec::new()),
+            _ => writers::of(file),
+        };
+        let found =
+            found.map_err(|source| self.io_error("look for writers of the file", source))?;
+        Ok((!found.is_empty()).then(|| writers::listed(&found)))
     }
 
     /// Finds out what a choice among strategies depends on.

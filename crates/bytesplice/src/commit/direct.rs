@@ -1,4 +1,6 @@
-use super::failure::{Attempt, Failure, Object, Stage};
+use std::io;
+
+use super::failure::{Attempt, Failure, IoFailure, Object, Stage};
 use super::payload::{Literals, Payload, Reading};
 use super::plan::{Geometry, Plan};
 use super::watch::Watch;
@@ -19,22 +21,48 @@ pub(crate) fn commit<S: Storage>(
     watch: &mut Watch<'_>,
 ) -> Result<(), Failure> {
     watch.pass_commit_point().map_err(|failure| failure.at(Stage::Unchanged))?;
-    write(storage, plan, literals, geometry, watch)
-        .map_err(|failure| failure.at(observed(storage.target(), plan)))
+    write(storage, plan, literals, geometry, watch).map_err(|failure| {
+        match (failure, observed(storage, plan)) {
+            // This one says that nothing was changed.
+            (Failure::AppendedTo, Stage::Damaged) => Failure::Io(IoFailure {
+                object: Object::Target,
+                operation: "lengthen",
+                offset: plan.old_len,
+                len: plan.new_len.saturating_sub(plan.old_len),
+                source: io::Error::other("others appended to it"),
+                stage: Stage::Damaged,
+            }),
+            (failure, stage) => failure.at(stage),
+        }
+    })
 }
 
-/// What the file holds after a failure.
-fn observed(target: &impl StorageFile, plan: &Plan) -> Stage {
+/// What the file holds after a failure. What the commit added to the end is taken off again, together with the space that was
+/// reserved for it.
+fn observed<S: Storage>(storage: &S, plan: &Plan) -> Stage {
+    let target = storage.target();
     if target.may_have_changed_bytes() {
         return Stage::Damaged;
     }
-    // What the commit added to the end is taken off again, together with the space that was reserved for it.
-    let at_old_len = match target.len() {
-        Ok(len) if len == plan.old_len && plan.new_len <= plan.old_len => true,
-        Ok(len) if len >= plan.old_len => target.set_len(plan.old_len).is_ok(),
-        _ => false,
-    };
-    if at_old_len { Stage::Unchanged } else { Stage::Damaged }
+    match target.len() {
+        Ok(len) if len == plan.old_len => {
+            // Space that stays reserved does no harm.
+            let _ = storage.cut(len, len);
+            Stage::Unchanged
+        }
+        Ok(len) if len > plan.old_len => match target.end_of_data(plan.old_len..len) {
+            // Others appended, and the commit added nothing.
+            Ok(Some(end)) if end == len => Stage::Unchanged,
+            Ok(end) if storage.cut(len, end.unwrap_or(plan.old_len)).is_ok_and(|cut| cut) => {
+                Stage::Unchanged
+            }
+            _ => Stage::Damaged,
+        },
+        Ok(_) => Stage::Damaged,
+        // Only a file that was to grow may have got longer.
+        Err(_) if plan.new_len <= plan.old_len => Stage::Unchanged,
+        Err(_) => Stage::Damaged,
+    }
 }
 
 fn write<S: Storage>(
@@ -65,8 +93,7 @@ fn write<S: Storage>(
         payload.write(step, &mut buffer, &mut written)?;
     }
     if plan.new_len < plan.old_len {
-        let (offset, len) = (plan.new_len, plan.old_len - plan.new_len);
-        target.set_len(offset).attempt(Object::Target, "shorten", offset, len)?;
+        carry_and_cut(storage, plan, geometry)?;
     }
     target.sync_all().attempt(Object::Target, "sync", 0, plan.new_len)
 }
@@ -78,5 +105,41 @@ fn grow<S: Storage>(storage: &S, plan: &Plan) -> Result<(), Failure> {
     }
     let (offset, len) = (plan.old_len, plan.new_len - plan.old_len);
     storage.reserve(offset, len).attempt(Object::Target, "reserve space in", offset, len)?;
-    storage.target().set_len(plan.new_len).attempt(Object::Target, "lengthen", offset, len)
+    let grown = storage.grow(plan.old_len, plan.new_len);
+    if grown.attempt(Object::Target, "lengthen", offset, len)? {
+        Ok(())
+    } else {
+        Err(Failure::AppendedTo)
+    }
+}
+
+/// Cuts the file to its new length, after it has brought what others appended behind the old length to the new end.
+fn carry_and_cut<S: Storage>(storage: &S, plan: &Plan, geometry: Geometry) -> Result<(), Failure> {
+    let target = storage.target();
+    let mut buffer = Buffer::new(geometry.buffer as usize);
+    let mut carried = 0;
+    loop {
+        let (end, new_end) = (plan.old_len + carried, plan.new_len + carried);
+        let len = target.len().attempt(Object::Target, "measure", 0, 0)?;
+        if len > end {
+            let count = (len - end).min(buffer.len() as u64);
+            let part = &mut buffer[..count as usize];
+            target.read_exact_at(part, end).attempt(Object::Target, "read", end, count)?;
+            target.write_all_at(part, new_end).attempt(Object::Target, "write", new_end, count)?;
+            carried += count;
+            continue;
+        }
+        let cut = storage.cut(end, new_end);
+        if cut.attempt(Object::Target, "shorten", new_end, end - new_end)? {
+            return Ok(());
+        }
+        if target.len().attempt(Object::Target, "measure", 0, 0)? < end {
+            return Err(io::Error::other("others shortened it")).attempt(
+                Object::Target,
+                "shorten",
+                new_end,
+                end - new_end,
+            );
+        }
+    }
 }

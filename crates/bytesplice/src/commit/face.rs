@@ -61,9 +61,10 @@ impl SpliceFile {
         self.check_usable()?;
         let synced = options.durability == Durability::Synced;
         if options.strategy == Strategy::Replace && self.is_modified() {
-            return self.plan_to_replace(synced);
+            return self.plan_to_replace(synced, options.allow_writers);
         }
-        let choice = self.choose(&self.tree, options.strategy, synced, Survey::All)?;
+        let choice =
+            self.choose(&self.tree, options.strategy, synced, Survey::All, options.allow_writers)?;
         if let Some(candidate) = &choice.candidate {
             self.rehearse(candidate, synced)?;
         }
@@ -151,7 +152,8 @@ impl SpliceFile {
         } else {
             self.tree.clone()
         };
-        let choice = self.choose(&pieces, options.strategy, synced, Survey::Enough)?;
+        let choice =
+            self.choose(&pieces, options.strategy, synced, Survey::Enough, options.allow_writers)?;
         let kept = self.keep_history(u64::MAX);
         let Some(mut candidate) = choice.candidate else {
             // The contents are those of the file.
@@ -165,7 +167,13 @@ impl SpliceFile {
         let mut outcome = self.carry_out(&candidate, &storage, &mut report, options.cancel);
         if let (Err(Failure::Unsupported(_)), Strategy::Auto) = (&outcome, options.strategy) {
             // What the file system does for others it refuses for this very file.
-            let journaled = self.choose(&pieces, Strategy::Journaled, synced, Survey::Enough)?;
+            let journaled = self.choose(
+                &pieces,
+                Strategy::Journaled,
+                synced,
+                Survey::Enough,
+                options.allow_writers,
+            )?;
             if let Some(journaled) = journaled.candidate {
                 candidate = journaled;
                 outcome = self.carry_out(&candidate, &storage, &mut report, options.cancel);

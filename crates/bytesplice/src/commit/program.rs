@@ -185,9 +185,9 @@ impl Subject<'_> {
     }
 
     /// The hop: everything behind the first byte that moves goes right by a gap more than it should, so far that no step
-    /// overwrites what it or the one before it reads, and a collapse closes the gap. None if too little moves, or if bytes
-    /// move left so far that they need no gap.
-    pub fn by_hop(&self) -> Option<(Program, Vec<Piece>)> {
+    /// overwrites what it or the one before it reads, and a collapse closes the gap. None if too little moves, or, unless it
+    /// goes `any_distance`, if bytes move left so far that they need no gap.
+    pub fn by_hop(&self, any_distance: bool) -> Option<(Program, Vec<Piece>)> {
         let Geometry { block, chunk, .. } = self.geometry;
         let parts = part::in_place(self.pieces.iter());
         let (mut destination, mut first, mut furthest_left) = (0, None, 0);
@@ -201,7 +201,7 @@ impl Subject<'_> {
             destination += part.piece.len;
         }
         let offset = first?.next_multiple_of(block);
-        if offset >= destination || furthest_left > chunk {
+        if offset >= destination || (furthest_left > chunk && !any_distance) {
             return None;
         }
         // Two steps of a chunk then end before the first byte that they read.

@@ -24,14 +24,15 @@ const NAMELESS: &str = "the file has no name that a new one could take";
 /// Planning and committing by a new file.
 impl SpliceFile {
     /// What a commit by replacing would do.
-    pub(super) fn plan_to_replace(&self, synced: bool) -> Result<CommitPlan> {
-        let mut costs = self.choose(&self.tree, Strategy::Auto, synced, Survey::All)?.costs;
+    pub(super) fn plan_to_replace(&self, synced: bool, allow_writers: bool) -> Result<CommitPlan> {
+        let mut costs = self.choose(&self.tree, Strategy::Auto, synced, Survey::All, true)?.costs;
         let cost = self.cost_of_replacing(synced)?;
         if let Some(reason) = cost.unavailable {
             return Err(self.not_replaceable(reason));
         }
         let replacement = self.replacement(synced);
         self.check_journal()?;
+        self.check_writers(allow_writers)?;
         self.check_length_limit(replacement.beside())?;
         replacement.rehearse(cost.extra_disk).map_err(|(operation, source)| {
             let stage = Stage::Unchanged;
@@ -64,6 +65,7 @@ impl SpliceFile {
             named: true,
             synced,
             preallocated: true,
+            writers: None,
         };
         let mut cost = StrategyCost {
             bytes_to_read: work.bytes_to_read(),
@@ -90,6 +92,7 @@ impl SpliceFile {
         }
         let replacement = self.replacement(options.durability == Durability::Synced);
         self.check_journal()?;
+        self.check_writers(options.allow_writers)?;
         self.check_length_limit(replacement.beside())?;
 
         let pieces: Vec<Piece> = self.tree.iter().collect();
@@ -126,6 +129,16 @@ impl SpliceFile {
 
     fn replacement(&self, synced: bool) -> OsReplacement {
         OsReplacement::new(Arc::clone(self.original.file()), &self.path, synced)
+    }
+
+    /// Fails if others have the file open for writing: they would go on with the old inode.
+    fn check_writers(&self, allow_writers: bool) -> Result<()> {
+        match self.other_writers()? {
+            Some(writers) if !allow_writers => {
+                Err(Error::OpenForWriting { path: self.path.clone(), writers })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A commit in place that is not finished would lose the file that its journal is for.

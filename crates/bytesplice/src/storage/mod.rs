@@ -16,6 +16,7 @@ pub(crate) mod mark;
 mod metadata;
 pub(crate) mod os;
 pub(crate) mod os_file;
+pub(crate) mod record_lock;
 pub(crate) mod replacement;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) mod simulated;
