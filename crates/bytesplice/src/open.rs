@@ -125,13 +125,11 @@ pub(crate) fn open_locked<L>(
 /// Makes an empty file where nothing is, also at the end of a dangling symlink.
 fn create_if_missing(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .custom_flags(regular::never_wait())
-            .open(path)
-            .map(drop),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create(true).truncate(false).custom_flags(regular::never_wait());
+            regular::past_leases(|| options.open(path)).map(drop)
+        }
         // Anything else is told by opening it.
         _ => Ok(()),
     }

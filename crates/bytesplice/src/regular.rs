@@ -4,6 +4,8 @@ use std::fs::{self, File, FileType, Metadata};
 use std::io::{BufReader, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use crate::{Error, Result};
 
@@ -57,7 +59,23 @@ pub(crate) fn never_wait() -> i32 {
 }
 
 fn open_with(path: &Path, writable: bool) -> std::io::Result<File> {
-    fs::OpenOptions::new().read(true).write(writable).custom_flags(never_wait()).open(path)
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(writable).custom_flags(never_wait());
+    past_leases(|| options.open(path))
+}
+
+/// Opens a file once nobody holds a lease on it any more, as another commit does while it shortens the file: an open that must
+/// not wait is refused until then. The kernel takes a lease away after 45 seconds.
+pub(crate) fn past_leases(open: impl Fn() -> std::io::Result<File>) -> std::io::Result<File> {
+    const TRIES: u32 = 60_000;
+    const BETWEEN_TRIES: Duration = Duration::from_millis(1);
+    for _ in 0..TRIES {
+        match open() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(BETWEEN_TRIES),
+            outcome => return outcome,
+        }
+    }
+    open()
 }
 
 fn forbids_writing(kind: ErrorKind) -> bool {

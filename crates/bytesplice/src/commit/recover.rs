@@ -42,7 +42,7 @@ use std::ops::Range;
 
 use super::checksum::checksum;
 use super::engine::{Armed, Engine, Prepared, total};
-use super::failure::{Attempt, Failure, Object};
+use super::failure::{Attempt, Failure, Object, Stage};
 use super::journal::header::{Header, HeaderState};
 use super::journal::record::{ROLL_BACK, Record};
 use super::journal::{self, VERSION_1};
@@ -90,9 +90,12 @@ impl<S: Storage> Engine<'_, S> {
     /// Brings the file to wholly old or wholly new contents.
     pub fn recover(&mut self, goal: Goal) -> Result<Recovery, Failure> {
         let force = goal == Goal::Recover { force: true };
-        let mark = self.storage.mark().attempt(Object::Target, "read the mark of", 0, 0)?;
-        let Some(journal) = self.storage.open_journal().attempt(Object::Journal, "open", 0, 0)?
-        else {
+        // That a commit was begun is not known yet.
+        let unknown = |failure: Failure| failure.at(Stage::Unchanged);
+        let mark = self.storage.mark().attempt(Object::Target, "read the mark of", 0, 0);
+        let mark = mark.map_err(unknown)?;
+        let journal = self.storage.open_journal().attempt(Object::Journal, "open", 0, 0);
+        let Some(journal) = journal.map_err(unknown)? else {
             return match mark {
                 Mark::Present(_) => Err(Failure::JournalMissing),
                 Mark::Absent | Mark::Unsupported => Ok(Recovery::Clean),

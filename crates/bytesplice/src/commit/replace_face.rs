@@ -55,8 +55,10 @@ impl SpliceFile {
         }
         let replacement = self.replacement(synced);
         let pieces: Vec<Piece> = self.tree.iter().collect();
-        let work = Work::new(&replacement, &pieces, replacement.can_clone())
-            .map_err(|failure| failure.into_error(&self.path, replacement.beside()))?;
+        let work =
+            Work::new(&replacement, &pieces, replacement.can_clone()).map_err(|failure| {
+                failure.at(Stage::Unchanged).into_error(&self.path, replacement.beside())
+            })?;
         let surroundings = Surroundings {
             capabilities: Err("not looked at".into()),
             free_space: u64::MAX,

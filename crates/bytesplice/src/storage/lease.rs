@@ -73,6 +73,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_open_that_must_not_wait_is_tried_again() {
+        let path = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let (refused, tell) = mpsc::channel();
+        let opener = std::sync::Mutex::new(None);
+        let answer = while_alone(&file, || {
+            let path = path.to_path_buf();
+            let mut options = fs::OpenOptions::new();
+            std::os::unix::fs::OpenOptionsExt::custom_flags(
+                options.read(true),
+                crate::regular::never_wait(),
+            );
+            *opener.lock().unwrap() = Some(thread::spawn(move || {
+                crate::regular::past_leases(|| {
+                    let outcome = options.open(&path);
+                    if outcome.is_err() {
+                        let _ = refused.send(());
+                    }
+                    outcome
+                })
+            }));
+            tell.recv().unwrap();
+        });
+        assert_eq!(answer.unwrap(), Answer::Alone(()));
+        let opener = opener.lock().unwrap().take().unwrap();
+        opener.join().unwrap().unwrap();
+    }
+
+    #[test]
     fn an_opener_waits_for_the_lease() {
         let target = tempfile::NamedTempFile::new().unwrap();
         let path = target.path().to_path_buf();
