@@ -281,3 +281,22 @@ def test_plans(long: Path) -> None:
         copy.insert(1, b"new")
         with pytest.raises(ValueError, match="never written"):
             copy.plan()
+
+
+def test_a_file_that_others_append_to_is_not_cut(data: Path) -> None:
+    script = "exec 3>>\"$0\"; echo open; read line"
+    daemon = subprocess.Popen(
+        ["sh", "-c", script, data], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert daemon.stdin is not None
+    assert daemon.stdout is not None
+    # It has opened the file once it says so.
+    assert daemon.stdout.readline() == b"open\n"
+    with bytesplice.open(data) as file:
+        file.remove(0, 3)
+        with pytest.raises(bytesplice.LockedError, match=rf"{daemon.pid}.*allow_writers=True"):
+            file.commit(strategy="journaled")
+        assert data.read_bytes() == CONTENTS
+        file.commit(strategy="journaled", allow_writers=True)
+    daemon.communicate()
+    assert data.read_bytes() == CONTENTS[3:]

@@ -27,6 +27,33 @@ fn directory(contents: impl AsRef<[u8]>) -> TempDir {
 }
 
 #[test]
+fn a_file_that_a_daemon_appends_to_is_not_cut() {
+    let directory = directory("0123456789");
+    // It has opened the file once it says so.
+    let mut daemon = Command::new("sh")
+        .current_dir(directory.path())
+        .args(["-c", "exec 3>>data; echo open; read line"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    daemon.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    let remove = ["remove", "data", "0..3", "--strategy", "journaled"];
+    let output = bytesplice(directory.path()).args(remove).assert().code(5);
+    let message = String::from_utf8(output.get_output().stderr.clone()).unwrap();
+    let by = format!("sh (process {})", daemon.id());
+    assert!(message.contains(&by) && message.ends_with("(here: --allow-writers)\n"), "{message}");
+    bytesplice(directory.path()).args(remove).arg("--dry-run").assert().code(5);
+    assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"0123456789");
+    bytesplice(directory.path()).args(remove).arg("--allow-writers").assert().success();
+    assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"3456789");
+    drop(daemon.stdin.take());
+    daemon.wait().unwrap();
+    bytesplice(directory.path()).args(remove).assert().success();
+    assert_eq!(fs::read(directory.path().join("data")).unwrap(), b"6789");
+}
+
+#[test]
 fn a_file_in_use_is_locked() {
     let directory = directory(vec![b'x'; 4 << 20]);
     // It has opened the file once its first byte is out, and then waits for the pipe.
