@@ -145,8 +145,8 @@ impl SpliceFile {
     pub(super) fn other_writers(&self) -> Result<Option<String>> {
         let file = self.original.file();
         let found = match lease::while_alone(file, || ()) {
-            Ok(Answer::Alone(())) => Ok(Vec::new()),
-            _ => writers::of(file),
+            Answer::Alone(()) => Ok(Vec::new()),
+            Answer::OpenElsewhere | Answer::Unavailable => writers::of(file),
         };
         let found =
             found.map_err(|source| self.io_error("look for writers of the file", source))?;

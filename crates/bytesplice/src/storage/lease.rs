@@ -5,6 +5,7 @@
 //! of the file is open anywhere. The kernel takes a lease away after 45 seconds (`/proc/sys/fs/lease-break-time`).
 
 use std::fs::File;
+#[cfg(target_os = "linux")]
 use std::io;
 
 /// What the system said when a lease was asked for.
@@ -22,7 +23,7 @@ pub(crate) enum Answer<T> {
 ///
 /// `work` must not open the file: it would wait for the lease.
 #[cfg(target_os = "linux")]
-pub(crate) fn while_alone<T>(file: &File, work: impl FnOnce() -> T) -> io::Result<Answer<T>> {
+pub(crate) fn while_alone<T>(file: &File, work: impl FnOnce() -> T) -> Answer<T> {
     use std::os::fd::AsRawFd;
 
     let descriptor = file.as_raw_fd();
@@ -35,33 +36,25 @@ pub(crate) fn while_alone<T>(file: &File, work: impl FnOnce() -> T) -> io::Resul
     // Who opens the file meanwhile makes the kernel send the holder a signal, SIGIO by default, which would end the process.
     // SIGURG is ignored by default, and no process is told of it once the descriptor has no owner.
     const F_SETSIG: libc::c_int = 10;
-    if let Err(error) = control(F_SETSIG, libc::SIGURG) {
-        return refused(&error).ok_or(error);
-    }
-    if let Err(error) = control(libc::F_SETLEASE, libc::F_WRLCK) {
-        return refused(&error).ok_or(error);
+    let taken =
+        control(F_SETSIG, libc::SIGURG).and_then(|()| control(libc::F_SETLEASE, libc::F_WRLCK));
+    match taken {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Answer::OpenElsewhere,
+        // Network file systems have their own words for it.
+        Err(_) => return Answer::Unavailable,
     }
     // If it keeps its owner, the signal that nobody minds is sent.
     let _ = control(libc::F_SETOWN, 0);
     let done = work();
-    control(libc::F_SETLEASE, libc::F_UNLCK)?;
-    Ok(Answer::Alone(done))
-}
-
-#[cfg(target_os = "linux")]
-fn refused<T>(error: &io::Error) -> Option<Answer<T>> {
-    match error.raw_os_error() {
-        Some(libc::EAGAIN) => Some(Answer::OpenElsewhere),
-        Some(libc::EACCES | libc::EPERM | libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP) => {
-            Some(Answer::Unavailable)
-        }
-        _ => None,
-    }
+    // A lease that cannot be given back is taken away by the kernel, or goes with the file.
+    let _ = control(libc::F_SETLEASE, libc::F_UNLCK);
+    Answer::Alone(done)
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn while_alone<T>(_file: &File, _work: impl FnOnce() -> T) -> io::Result<Answer<T>> {
-    Ok(Answer::Unavailable)
+pub(crate) fn while_alone<T>(_file: &File, _work: impl FnOnce() -> T) -> Answer<T> {
+    Answer::Unavailable
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -96,7 +89,7 @@ mod tests {
             }));
             tell.recv().unwrap();
         });
-        assert_eq!(answer.unwrap(), Answer::Alone(()));
+        assert_eq!(answer, Answer::Alone(()));
         let opener = opener.lock().unwrap().take().unwrap();
         opener.join().unwrap().unwrap();
     }
@@ -106,7 +99,7 @@ mod tests {
         let target = tempfile::NamedTempFile::new().unwrap();
         let path = target.path().to_path_buf();
         let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-        assert_eq!(while_alone(&file, || ()).unwrap(), Answer::OpenElsewhere);
+        assert_eq!(while_alone(&file, || ()), Answer::OpenElsewhere);
         let path = target.into_temp_path();
         let (opening, opened) = mpsc::channel();
         let (told, tell) = mpsc::channel();
@@ -133,9 +126,9 @@ mod tests {
             }
             opened.try_recv().is_err()
         });
-        assert_eq!(answer.unwrap(), Answer::Alone(true));
+        assert_eq!(answer, Answer::Alone(true));
         opened.recv().unwrap();
         drop(opener.join().unwrap());
-        assert_eq!(while_alone(&file, || 7).unwrap(), Answer::Alone(7));
+        assert_eq!(while_alone(&file, || 7), Answer::Alone(7));
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn grow(file: &OsFile, from: u64, to: u64) -> io::Result<bool> {
         file.set_len(to)?;
         Ok(true)
     });
-    if let Answer::Alone(outcome) = alone? {
+    if let Answer::Alone(outcome) = alone {
         return outcome;
     }
     if file.len()? != from {
@@ -56,7 +56,7 @@ pub(super) fn cut(file: &OsFile, from: u64, to: u64, despite_writers: bool) -> i
         Ok(true)
     };
     for _ in 0..TRIES {
-        if let Answer::Alone(outcome) = lease::while_alone(file.file(), look_and_cut)? {
+        if let Answer::Alone(outcome) = lease::while_alone(file.file(), look_and_cut) {
             return outcome;
         }
         if despite_writers || writers::of(file.file())?.is_empty() {
@@ -86,7 +86,7 @@ pub(super) fn try_shift(file: &OsFile, len: u64, block: u64, blocks: u64) -> io:
         file.set_len(len)?;
         Ok(true)
     };
-    if let Answer::Alone(outcome) = lease::while_alone(file.file(), to_and_fro)? {
+    if let Answer::Alone(outcome) = lease::while_alone(file.file(), to_and_fro) {
         return outcome;
     }
     if writers::of(file.file())?.is_empty() {
