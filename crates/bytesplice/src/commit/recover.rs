@@ -1,37 +1,30 @@
-//! What to do with a journal that a broken commit left. The cases (`docs/format.md` has them in the order in which they are
-//! looked at):
+//! What to do with a journal that a broken commit left. `docs/format.md` has the table of cases, in the order in which this file
+//! looks at them. In short:
 //!
-//! | journal | file | recovery |
-//! |---|---|---|
-//! | none | not marked | nothing to do |
-//! | none | marked | `JournalMissing`: touch nothing |
-//! | header invalid | marked, or some record is valid of a commit that could not mark its inode | `Corrupt`: touch nothing |
-//! | header invalid | otherwise | never armed: remove the journal — old; or no journal at all: `Corrupt`, touch nothing |
-//! | header of another journal file | another inode, marked, or some record as above | `WrongFile`: touch nothing |
-//! | header of another journal file | otherwise | never armed: remove the journal — old |
-//! | other version, other inode, other mark | | `Version`, `WrongFile`: touch nothing |
-//! | no record of its nonce, too short | marked, or grown | `Corrupt`: touch nothing |
-//! | no record of its nonce | otherwise | never armed: restore length and mark, remove the journal — old |
-//! | a record past END | | `Corrupt`: touch nothing |
-//! | END with a checksum of saved or untouched blocks, so the record of a step | | `Corrupt`: touch nothing |
-//! | END | unmarked, though the commit had marked it | was finished: remove the journal — new, or newer |
-//! | END | otherwise, neither of old nor of new length | `Corrupt`: touch nothing |
-//! | END | otherwise | set the length, take the mark off, remove the journal — new |
-//! | record k of blocks | not of the working length, the longer one; but see below | `Corrupt`: touch nothing |
-//! | record k of blocks | checksums do not match, or k's slot is too short | `Corrupt`: touch nothing |
-//! | record k of a shift | no state that the shift goes through | `Corrupt`: touch nothing |
-//! | record k | otherwise | do step k again, then the rest — new |
+//! - No journal: the file is clean, or, if its inode is marked, `JournalMissing`.
+//! - A journal that cannot be this file's, or is damaged, or a file that is not the one that the commit left: an error, and
+//!   nothing is touched.
+//! - A journal without a record: the commit point was not reached, and the commit is taken back (`commit/roll_back.rs`).
+//! - Record k: step k is done again, then the rest, and the file holds the new contents.
+//! - END, or a record behind it: the rest of the commit is done (`commit/closing.rs`).
+//!
+//! A record that says that the inode is marked is obeyed on a marked inode only. The mark is durable before the first record and
+//! goes after END: an inode without it has only the number of the one that was interrupted, or the commit was finished.
+//!
+//! The samples of a record (`commit/samples.rs`) and the bytes that its step reads tell whether the file is the one that the
+//! commit left. It may be longer: others may have appended to it.
 //!
 //! The first step after opening shifts also finds the length that those left, and sets the working length. A snapshot is
 //! written to a file of any length.
 //!
-//! To abort is the same up to the rows with a record. From there on only a snapshot before END goes back: it is shared with
+//! To abort is the same as long as there is no record. From then on only a snapshot before END goes back: it is shared with
 //! the file again and the length is restored; once that is durable the records are erased, the mark is taken off and the
 //! journal is removed — old. Cut short, recovery brings the new contents as long as the journal still says so. All else is
 //! `PastCommitPoint`: touch nothing.
 //!
-//! Force serves restored copies: another inode (of the file or of the journal) is no obstacle then, though the mark of
-//! another commit is, and a missing mark does not say that the commit was finished: lengths and checksums decide alone.
+//! Force serves restored copies of a file and its journal: a journal that is a copy is obeyed for another inode, though not for one
+//! with the mark of another commit, and a missing mark does not say that the commit was finished. A journal in its own inode is
+//! obeyed for the inode that it names only.
 //!
 //! Record k counts only together with the blocks, or the map, that it saved; when these are torn, record k was not durable,
 //! step k had not begun, and record k − 1 is the one to stand on. That step k had not begun is not taken on trust: the file
