@@ -408,8 +408,8 @@ def _open_descriptor(fileno: int, /) -> SpliceFile: ...
 def recover(path: PathLike[str], /, *, force: bool = False) -> _Recovery:
     """Finish or take back a commit that was cut short. Opening the file does the same.
 
-    force obeys a journal that was written for another inode, if its checksums fit: for restored
-    copies of a file and its journal.
+    force obeys the copy of a journal, if its checksums fit the file: for restored copies of a file
+    and its journal.
 
     Of an object: abort the uploads that were begun older_than seconds ago (a day), and return a
     list of them. A commit that was cut short leaves one, whose parts are charged; others' uploads

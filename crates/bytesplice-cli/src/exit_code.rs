@@ -200,6 +200,7 @@ mod tests {
                     path: path.clone(),
                     journal: journal.clone(),
                     detail: "x".into(),
+                    mismatch: bytesplice::Mismatch::OtherFile,
                 },
                 8,
             ),

@@ -136,7 +136,9 @@ impl Failure {
             bytesplice::Error::JournalUnwritable { .. }
             | bytesplice::Error::NoSpaceForJournal { .. } => " (here: --strategy direct)",
             bytesplice::Error::StrategyUnsupported { .. } => " (here: --strategy auto)",
-            bytesplice::Error::WrongFile { .. } => " (here: recover --force)",
+            bytesplice::Error::WrongFile { mismatch, .. } if mismatch.yields_to_force() => {
+                " (here: recover --force)"
+            }
             _ => "",
         }
     }

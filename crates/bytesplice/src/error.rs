@@ -1,9 +1,11 @@
+mod mismatch;
 mod state;
 mod text;
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+pub use self::mismatch::Mismatch;
 pub use self::state::FileState;
 use self::text::{Bytes, InLine, Outside, Shown, WhenCancelled, WhenLeft};
 use crate::Strategy;
@@ -258,7 +260,7 @@ pub enum Error {
     },
     /// The journal is damaged. Nothing was touched.
     #[error(
-        "{}: the journal {} is corrupt: {detail}; nothing was touched: restore the journal, or the file from a backup and then remove the journal",
+        "{}: the journal {} is corrupt: {detail}; nothing was touched: put the undamaged journal back, then recover; or restore the file from a backup, which `forget` then takes as it is",
         Shown(path),
         Shown(journal)
     )]
@@ -273,7 +275,7 @@ pub enum Error {
     /// The file is not the one that a commit left when it was cut short: others changed it since, or copied another file,
     /// such as a backup, over it. Nothing was touched.
     #[error(
-        "{}: is not what the commit left that was cut short: {detail}; nothing was touched: if this is a whole file, such as a backup that was copied over it, `forget` takes it as it is (journal: {})",
+        "{}: is not what the commit left that was cut short: {detail}; nothing was touched: if this file is whole, such as a backup that was copied over it, `forget` takes it as it is; else put the file back as the commit left it, then recover (journal: {})",
         Shown(path),
         Shown(journal)
     )]
@@ -285,9 +287,9 @@ pub enum Error {
         /// What differs.
         detail: String,
     },
-    /// The journal belongs to another file. Nothing was touched.
+    /// The journal does not belong to the file. Nothing was touched.
     #[error(
-        "{}: the journal {} belongs to another file: {detail}; nothing was touched: move it back to its file, or recover with RecoverOptions::force if this is a restored copy",
+        "{}: the journal {} does not belong to this file: {detail}; nothing was touched: {mismatch}",
         Shown(path),
         Shown(journal)
     )]
@@ -298,6 +300,8 @@ pub enum Error {
         journal: PathBuf,
         /// What differs.
         detail: String,
+        /// The case that this is.
+        mismatch: Mismatch,
     },
     /// The journal was written by another version of the format. Nothing was touched.
     #[error(
@@ -315,9 +319,10 @@ pub enum Error {
         /// The version this program writes and reads.
         supported: u32,
     },
-    /// The file is marked as being in a commit, but its journal is not where the mark says.
+    /// The file is marked as being in a commit, but its journal is neither beside it nor where the mark says. Nothing was
+    /// touched.
     #[error(
-        "{}: is in the middle of a commit, but its journal {} is missing; nothing was touched: put the journal back, then run `bytesplice recover`",
+        "{}: is in the middle of a commit, but its journal {} is missing; nothing was touched: put the journal back, then recover; if this is a copy of a file that was made in the middle of its commit, recover the original and copy it again; if this file is whole, such as a backup that was copied over it, `forget` takes it as it is",
         Shown(path),
         Shown(journal)
     )]

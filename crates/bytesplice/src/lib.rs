@@ -84,7 +84,7 @@ pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
 pub use contents::Contents;
 pub use diff::{Difference, diff};
-pub use error::{Error, FileState, Result};
+pub use error::{Error, FileState, Mismatch, Result};
 pub use file::SpliceFile;
 pub use history::HistoryUsage;
 pub use options::{

@@ -15,7 +15,7 @@ pub struct RecoverArguments {
     /// The file to recover
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
-    /// Also accept a restored copy of the file with another inode, if its bytes fit the journal
+    /// Also obey the copy of a journal, if the file fits it: for restored copies of both
     #[arg(long)]
     pub force: bool,
     /// Of an object: abort the uploads that were begun so long ago, such as 2d, 90m or 0s; 1d without it

@@ -349,7 +349,9 @@ impl Failure {
             }
             Self::ChangedSinceCrash(detail) => Error::ChangedSinceCrash { path, journal, detail },
             Self::Corrupt(detail) => Error::JournalCorrupt { path, journal, detail },
-            Self::WrongFile(detail) => Error::WrongFile { path, journal, detail },
+            Self::WrongFile(mismatch, detail) => {
+                Error::WrongFile { path, journal, detail, mismatch }
+            }
             Self::Version(found) => {
                 Error::JournalVersion { path, journal, found, supported: journal::VERSION }
             }
