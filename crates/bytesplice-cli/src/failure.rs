@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bytesplice::{FileState, ScriptProblem, VcdiffProblem};
+use bytesplice::{FileState, Mismatch, ScriptProblem, VcdiffProblem};
 use bytesplice_s3::{Conditions, ObjectName, ObjectState};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
@@ -42,7 +42,7 @@ pub enum Failure {
     NoContents { path: PathBuf, kind: &'static str },
     /// `--from` an object.
     FromObject { address: PathBuf },
-    /// `abort` of an object.
+    /// `abort` or `forget` of an object.
     NothingToAbort { address: PathBuf },
     /// PATTERN, or a REPLACEMENT for it, cannot be understood.
     Pattern { name: &'static str, reason: String },
@@ -136,9 +136,14 @@ impl Failure {
             bytesplice::Error::JournalUnwritable { .. }
             | bytesplice::Error::NoSpaceForJournal { .. } => " (here: --strategy direct)",
             bytesplice::Error::StrategyUnsupported { .. } => " (here: --strategy auto)",
+            bytesplice::Error::WrongFile { mismatch: Mismatch::CopiedFile, .. } => "",
             bytesplice::Error::WrongFile { mismatch, .. } if mismatch.yields_to_force() => {
-                " (here: recover --force)"
+                " (here: recover --force, or forget)"
             }
+            bytesplice::Error::WrongFile { .. }
+            | bytesplice::Error::ChangedSinceCrash { .. }
+            | bytesplice::Error::JournalCorrupt { .. }
+            | bytesplice::Error::JournalMissing { .. } => " (here: bytesplice forget FILE)",
             _ => "",
         }
     }

@@ -48,6 +48,7 @@ mod contents;
 mod diff;
 mod error;
 mod file;
+mod forget;
 mod gather;
 mod history;
 mod identity;
@@ -86,6 +87,7 @@ pub use contents::Contents;
 pub use diff::{Difference, diff};
 pub use error::{Error, FileState, Mismatch, Result};
 pub use file::SpliceFile;
+pub use forget::{ForgetOptions, Forgotten, SetAside, forget, forget_with};
 pub use history::HistoryUsage;
 pub use options::{
     CommitOptions, Durability, LockMode, OpenOptions, Progress, Strategy, UnknownStrategy,
@@ -102,7 +104,7 @@ pub use search::{
     Match, Matches, Pattern, PatternError, Replacement, ReverseMatches, SearchOptions,
 };
 pub use source::Original;
-pub use status::{JournalStatus, Status, status};
+pub use status::{CommitLengths, JournalStatus, Status, status};
 pub use support::{Support, support};
 pub use vcdiff::{Vcdiff, VcdiffProblem, VcdiffWriter};
 pub use view::View;

@@ -1,20 +1,15 @@
 //! A journal is obeyed, and removed, for its own file only, whatever becomes of names and directories.
 
 use std::fs;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use bytesplice::{
-    CommitOptions, Error, JournalStatus, Mismatch, RecoverOptions, Recovery, SpliceFile, Strategy,
-    recover, recover_with, status,
+    CommitOptions, Error, Mismatch, RecoverOptions, Recovery, SpliceFile, Strategy, recover,
+    recover_with,
 };
+use interrupted::{Interrupted, LENGTH, MARK, copy_with_attributes, numbers};
 
-fn numbers(len: usize) -> Vec<u8> {
-    (0..len as u32 / 4)
-        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
-        .collect()
-}
+mod interrupted;
 
 /// Commits by a strategy, and does something at the first report of progress after so many bytes.
 fn commit_while(path: &Path, strategy: Strategy, after: u64, act: impl FnOnce()) {
@@ -58,99 +53,40 @@ fn a_directory_that_is_renamed_in_a_commit_keeps_its_journal_and_loses_it_at_the
     assert_eq!(recover(moved.join("data")).unwrap(), Recovery::Clean);
 }
 
-const MARK: &str = "user.bytesplice";
-const LENGTH: usize = 80 << 20;
-
-/// What the child does: it removes bytes at the beginning of a file, and kills itself in mid-commit.
 #[test]
 fn child() {
-    let Some(path) = std::env::var_os("WHOSE_JOURNAL_PATH") else { return };
-    let mut progress = |now: bytesplice::Progress| {
-        if now.bytes_done >= now.bytes_total / 4 * 3 {
-            let _ = rustix::process::kill_process(
-                rustix::process::getpid(),
-                rustix::process::Signal::KILL,
-            );
+    interrupted::child();
+}
+
+/// Every way to obey the journal is refused with such an error, and changes neither the file nor the journal.
+fn assert_refused(
+    interrupted: &Interrupted,
+    path: &Path,
+    expected: impl Fn(&Error) -> bool,
+    told: &[&str],
+) {
+    let before = fs::read(path).unwrap();
+    let outcomes = [
+        recover(path).map(drop),
+        recover_with(path, RecoverOptions { force: true }).map(drop),
+        SpliceFile::open(path).map(drop),
+    ];
+    for outcome in outcomes {
+        let error = outcome.unwrap_err();
+        assert!(expected(&error), "{error}");
+        let text = error.to_string();
+        for words in told {
+            assert!(text.contains(words), "{words:?} is missing: {text}");
         }
-    };
-    let mut file = SpliceFile::open(path).unwrap();
-    file.remove(10..15).unwrap();
-    let options = CommitOptions::new().strategy(Strategy::Journaled).progress(&mut progress);
-    file.commit_with(options).unwrap();
-}
-
-/// A file in the middle of a commit that was killed.
-struct Interrupted {
-    directory: tempfile::TempDir,
-    path: PathBuf,
-    journal: PathBuf,
-    journal_bytes: Vec<u8>,
-    contents: Vec<u8>,
-}
-
-impl Interrupted {
-    /// None, after a word on it, where files cannot carry a mark.
-    fn new() -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("victim");
-        let journal = directory.path().join(".victim.bytesplice");
-        fs::write(&path, numbers(LENGTH)).unwrap();
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--test-threads=1"])
-            .env("WHOSE_JOURNAL_PATH", &path)
-            .output()
-            .unwrap();
-        assert_eq!(child.status.signal(), Some(9), "{child:?}");
-        if rustix::fs::getxattr(&path, MARK, &mut [0; 8192]).is_err() {
-            println!("SKIPPED: files in {} cannot carry a mark", directory.path().display());
-            return None;
-        }
-        let JournalStatus::Committing { step, .. } = status(&path).unwrap().journal else {
-            panic!("{:?}", status(&path).unwrap().journal);
-        };
-        assert!(step > 0, "the commit was killed too early");
-        let [contents, journal_bytes] = [&path, &journal].map(|it| fs::read(it).unwrap());
-        assert!(contents != numbers(LENGTH) && contents != Self::new_contents());
-        Some(Self { directory, path, journal, journal_bytes, contents })
+        assert!(!text.contains("force"), "{text}");
     }
-
-    fn new_contents() -> Vec<u8> {
-        let mut contents = numbers(LENGTH);
-        contents.drain(10..15);
-        contents
-    }
-
-    fn beside(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// Every way to obey the journal is refused with such an error, and changes neither the file nor the journal.
-    fn assert_refused(&self, path: &Path, expected: impl Fn(&Error) -> bool, told: &[&str]) {
-        let before = fs::read(path).unwrap();
-        let outcomes = [
-            recover(path).map(drop),
-            recover_with(path, RecoverOptions { force: true }).map(drop),
-            SpliceFile::open(path).map(drop),
-        ];
-        for outcome in outcomes {
-            let error = outcome.unwrap_err();
-            assert!(expected(&error), "{error}");
-            let text = error.to_string();
-            for words in told {
-                assert!(text.contains(words), "{words:?} is missing: {text}");
-            }
-            assert!(!text.contains("force"), "{text}");
-        }
-        bytesplice::abort(path).unwrap_err();
-        assert!(fs::read(path).unwrap() == before, "the file was touched");
-        assert!(fs::read(&self.journal).unwrap() == self.journal_bytes, "the journal was touched");
-    }
+    bytesplice::abort(path).unwrap_err();
+    assert!(fs::read(path).unwrap() == before, "the file was touched");
+    assert!(
+        fs::read(&interrupted.journal).unwrap() == interrupted.journal_bytes,
+        "the journal was touched"
+    );
 }
-
-fn copy_with_attributes(from: &Path, to: &Path) {
-    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
-}
-
 #[test]
 fn a_copy_made_in_mid_commit_leaves_the_journal_to_the_original() {
     let Some(interrupted) = Interrupted::new() else { return };
@@ -159,12 +95,14 @@ fn a_copy_made_in_mid_commit_leaves_the_journal_to_the_original() {
     let elsewhere = tempfile::tempdir().unwrap();
     let copy_elsewhere = elsewhere.path().join("victim");
     copy_with_attributes(&interrupted.path, &copy_elsewhere);
-    interrupted.assert_refused(
+    assert_refused(
+        &interrupted,
         &copy,
         |error| matches!(error, Error::WrongFile { mismatch: Mismatch::CopiedFile, .. }),
         &["copy", "in the middle of its commit", "recover the original"],
     );
-    interrupted.assert_refused(
+    assert_refused(
+        &interrupted,
         &copy_elsewhere,
         |error| matches!(error, Error::JournalMissing { .. }),
         &["copy", "recover the original", "put the journal back", "`forget`"],
@@ -184,7 +122,8 @@ fn a_backup_moved_into_place_is_not_changed_by_the_journal_of_the_old_inode() {
     let backup = interrupted.beside("backup");
     fs::write(&backup, numbers(LENGTH)).unwrap();
     fs::rename(&backup, &interrupted.path).unwrap();
-    interrupted.assert_refused(
+    assert_refused(
+        &interrupted,
         &interrupted.path,
         |error| matches!(error, Error::WrongFile { mismatch: Mismatch::OtherFile, .. }),
         &["backup", "`forget`"],
@@ -202,7 +141,8 @@ fn a_backup_copied_into_the_same_inode_is_not_changed_by_the_journal() {
     for backup in [&old[..], &other_version, &old[..LENGTH / 2], &longer, b""] {
         // Writes into the same inode, whose mark stays.
         fs::write(&interrupted.path, backup).unwrap();
-        interrupted.assert_refused(
+        assert_refused(
+            &interrupted,
             &interrupted.path,
             |error| matches!(error, Error::ChangedSinceCrash { .. }),
             &["backup", "`forget`"],
@@ -217,7 +157,8 @@ fn a_backup_copied_into_the_same_inode_is_not_changed_by_the_journal() {
 fn an_inode_number_that_is_used_again_is_told_by_its_missing_mark() {
     let Some(interrupted) = Interrupted::new() else { return };
     rustix::fs::removexattr(&interrupted.path, MARK).unwrap();
-    interrupted.assert_refused(
+    assert_refused(
+        &interrupted,
         &interrupted.path,
         |error| matches!(error, Error::WrongFile { mismatch: Mismatch::Unmarked, .. }),
         &["`forget`"],

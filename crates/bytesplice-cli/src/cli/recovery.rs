@@ -45,6 +45,23 @@ pub struct AbortArguments {
     pub quiet: bool,
 }
 
+/// `forget FILE`
+#[derive(Debug, Args)]
+pub struct ForgetArguments {
+    /// The file that is whole
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: OsString,
+    /// Forget the commit: without it nothing is changed
+    #[arg(long)]
+    pub yes: bool,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
 /// `status FILE`
 #[derive(Debug, Args)]
 pub struct StatusArguments {

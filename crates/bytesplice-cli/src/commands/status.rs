@@ -1,12 +1,13 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use bytesplice::{JournalStatus, Status, Support};
+use bytesplice::{Status, Support};
 use serde_json::{Map, Value, json};
 
 use crate::cli::StatusArguments;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::journal_report;
 use crate::lock_holders::{LockHolder, lock_holders};
 use crate::object_status::ObjectStatus;
 use crate::opened::ObjectPlace;
@@ -67,11 +68,10 @@ impl Found<'_> {
         row("length", bytes(status.len));
         let holes = if support.has_holes { ", with holes" } else { "" };
         row("on disk", format!("{}{holes}", bytes(support.allocated)));
-        let sentence =
-            if status.is_being_written() { of_running } else { of_broken }(&status.journal);
-        let journal = self.journal.as_deref();
-        let journal = journal.map_or(String::new(), |journal| format!(" ({})", shown(journal)));
-        row("journal", format!("{sentence}{journal}"));
+        row("journal", journal_report::sentence(status, self.journal.as_deref()));
+        if let Some(lengths) = journal_report::lengths(status) {
+            row("", lengths);
+        }
         if let Some(beside) = &status.replacement {
             let what = if status.locked {
                 "a commit is writing it"
@@ -115,27 +115,9 @@ impl Found<'_> {
 
     fn object(&self) -> Map<String, Value> {
         let (status, support) = (&self.status, &self.support);
-        let mut journal = Map::new();
-        let state = match &status.journal {
-            JournalStatus::None => "none",
-            JournalStatus::Prepared { .. } => "prepared",
-            JournalStatus::Committing { step, steps, .. } => {
-                journal.insert("step".into(), (*step).into());
-                journal.insert("steps".into(), (*steps).into());
-                "committing"
-            }
-            JournalStatus::Finishing { .. } => "finishing",
-            JournalStatus::Unusable { detail, .. } => {
-                journal.insert("detail".into(), detail.as_str().into());
-                "unusable"
-            }
-        };
-        journal.insert("state".into(), state.into());
-        if let Some(path) = &self.journal {
-            insert_path(&mut journal, "path", path);
-        }
         let mut object = object("status", self.path);
         object.insert("length".into(), status.len.into());
+        let journal = journal_report::object(status, self.journal.as_deref());
         object.insert("journal".into(), Value::Object(journal));
         if let Some(beside) = &status.replacement {
             insert_path(&mut object, "replacement", beside);
@@ -162,34 +144,4 @@ impl Found<'_> {
 
 fn holder_value(holder: &LockHolder) -> Value {
     json!({ "process": holder.process, "program": holder.program, "writes": holder.writes })
-}
-
-/// While another bytesplice holds the lock and works by this journal.
-fn of_running(journal: &JournalStatus) -> String {
-    match journal {
-        JournalStatus::None | JournalStatus::Unusable { .. } => of_broken(journal),
-        JournalStatus::Prepared { .. } => "another bytesplice is preparing a commit".into(),
-        JournalStatus::Committing { step, steps, .. } => {
-            format!("another bytesplice is committing, at step {step} of {steps}")
-        }
-        JournalStatus::Finishing { .. } => "another bytesplice is finishing its commit".into(),
-    }
-}
-
-fn of_broken(journal: &JournalStatus) -> String {
-    match journal {
-        JournalStatus::None => "none".into(),
-        JournalStatus::Prepared { .. } => {
-            "a commit was prepared and not begun: recovery brings back the old contents".into()
-        }
-        JournalStatus::Committing { step, steps, .. } => {
-            format!(
-                "a commit was cut short at step {step} of {steps}: recovery brings the new contents"
-            )
-        }
-        JournalStatus::Finishing { .. } => {
-            "a commit is written and not tidied up: recovery finishes it".into()
-        }
-        JournalStatus::Unusable { detail, .. } => format!("unusable: {}", printable(detail)),
-    }
 }
