@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::errors::to_python;
-use crate::place::{Place, StoreOptions, address, client};
+use crate::place::{self, Place, StoreOptions, address, client};
 
 /// Look at a file or an object without changing it: a dictionary with the names that `bytesplice status --json` uses.
 ///

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::mismatch::Mismatch;
 pub use self::state::FileState;
-use self::text::{Bytes, InLine, Outside, Shown, WhenCancelled, WhenLeft};
+use self::text::{Bytes, InLine, Instead, Outside, Shown, WhenCancelled, WhenLeft};
 use crate::Strategy;
 use crate::script::ScriptProblem;
 use crate::vcdiff::VcdiffProblem;
@@ -334,8 +334,9 @@ pub enum Error {
     },
     /// The strategy that was asked for cannot be had for this file.
     #[error(
-        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed: use Strategy::Auto",
-        Shown(path)
+        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed{}",
+        Shown(path),
+        Instead { strategy: *strategy, reason }
     )]
     StrategyUnsupported {
         /// The file.
@@ -455,6 +456,26 @@ pub enum Error {
 }
 
 impl Error {
+    /// The strategy that this error recommends, if it recommends one: for programs that call it by another name.
+    ///
+    /// ```
+    /// use bytesplice::{Error, SpliceFile};
+    /// let error = SpliceFile::open("/no/such/file").unwrap_err();
+    /// assert_eq!(error.recommended_strategy(), None);
+    /// ```
+    #[must_use]
+    pub fn recommended_strategy(&self) -> Option<Strategy> {
+        match self {
+            Self::JournalUnwritable { .. } | Self::NoSpaceForJournal { .. } => {
+                Some(Strategy::Direct)
+            }
+            Self::StrategyUnsupported { strategy, reason, .. } => {
+                Instead { strategy: *strategy, reason }.recommended()
+            }
+            _ => None,
+        }
+    }
+
     /// What the file holds after this error.
     ///
     /// ```

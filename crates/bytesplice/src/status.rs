@@ -7,10 +7,11 @@ use crate::commit::journal::record::Record;
 use crate::commit::locate::storage_of;
 use crate::commit::plan::Geometry;
 use crate::lock::FileLock;
+use crate::regular::{self, Regular};
 use crate::storage::os::journal_beside;
 use crate::storage::replacement::replacement_beside;
 use crate::storage::{Mark, Storage, StorageFile};
-use crate::{Error, FileState, Result, regular};
+use crate::{Error, FileState, Result};
 
 /// What is known of a file from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,8 +131,8 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
     let given = path.as_ref();
     let failed = |source| Error::Open { path: given.into(), source };
     let path = std::fs::canonicalize(given).map_err(failed)?;
-    let read_only = regular::open(&path, given, true)?.read_only;
-    let file = Arc::new(regular::open(&path, given, false)?.file);
+    let Regular { file, read_only, .. } = regular::look(&path, given)?;
+    let file = Arc::new(file);
     let try_lock = || match FileLock::look(&file, &path) {
         Ok(lock) => Ok(Some(lock)),
         Err(Error::Locked { .. }) => Ok(None),

@@ -12,6 +12,7 @@ use crate::lock_holders::{LockHolder, lock_holders};
 use crate::object_status::ObjectStatus;
 use crate::opened::ObjectPlace;
 use crate::output::{bytes, insert_path, object, print, print_object, printable, shown};
+use crate::plan_table::COPIES_UP;
 use crate::size::approximate;
 use crate::typed_path::TypedPath;
 
@@ -87,6 +88,10 @@ impl Found<'_> {
         row("file system", format!("shares blocks: {}", tried(support.shares_blocks)));
         row("", format!("shifts extents: {}", tried(support.shifts_extents)));
         row("", format!("marks files: {}", yes_no(support.marks_files)));
+        if support.copies_up {
+            row("overlayfs", COPIES_UP[0].into());
+            row("", COPIES_UP[1].into());
+        }
         let mut name = "strategies";
         for (strategy, refusal) in &support.strategies {
             let strategy = strategy.to_string();
@@ -134,6 +139,7 @@ impl Found<'_> {
         object.insert("shares_blocks".into(), support.shares_blocks.into());
         object.insert("shifts_extents".into(), support.shifts_extents.into());
         object.insert("marks_files".into(), support.marks_files.into());
+        object.insert("copies_up".into(), support.copies_up.into());
         let strategies = support.strategies.iter().map(|(strategy, refusal)| {
             json!({ "strategy": strategy.to_string(), "unavailable": refusal })
         });
