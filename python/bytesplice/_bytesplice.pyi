@@ -339,7 +339,18 @@ class _Journal(TypedDict):
     path: NotRequired[str]
     step: NotRequired[int]
     steps: NotRequired[int]
+    old_length: NotRequired[int]
+    new_length: NotRequired[int]
     detail: NotRequired[str]
+
+class _SetAside(TypedDict):
+    journal: str
+    now: str
+
+class _Forgotten(TypedDict):
+    path: str
+    mark_removed: bool
+    set_aside: list[_SetAside]
 
 class _Upload(TypedDict):
     id: str
@@ -409,8 +420,8 @@ def _open_descriptor(fileno: int, /) -> SpliceFile: ...
 def recover(path: PathLike[str], /, *, force: bool = False) -> _Recovery:
     """Finish or take back a commit that was cut short. Opening the file does the same.
 
-    force obeys a journal that was written for another inode, if its checksums fit: for restored
-    copies of a file and its journal.
+    force obeys the copy of a journal, if its checksums fit the file: for restored copies of a file
+    and its journal.
 
     Of an object: abort the uploads that were begun older_than seconds ago (a day), and return a
     list of them. A commit that was cut short leaves one, whose parts are charged; others' uploads
@@ -423,6 +434,17 @@ def recover(path: str, /, *, force: bool = False) -> _Recovery | list[_Upload]: 
 def recover(path: _Path, /, *, older_than: float, endpoint: str | None = None) -> list[_Upload]: ...
 @overload
 def recover(path: _Path, /, *, older_than: float | None = None, endpoint: str) -> list[_Upload]: ...
+def forget(path: _Path, /, *, dry_run: bool = False) -> _Forgotten:
+    """Take a file as it is, and forget the commit that was cut short.
+
+    For files that are whole, such as a restored backup, and that recover refuses; a file in the
+    middle of its commit stays a mixture of its old and its new contents. No byte of the file is
+    changed and no journal is removed: the journal gets another name in its directory,
+    .NAME.bytesplice-forgotten, and the file loses its mark. Returns what was done: mark_removed,
+    and in set_aside the old and the new name of the journal. dry_run changes nothing and returns
+    what would be done. An object has nothing to forget: ValueError.
+    """
+
 def status(path: _Path, /, *, endpoint: str | None = None) -> _Status:
     """Look at a file or an object without changing it.
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytesplice::{Error, FileState, PatternError, ScriptProblem};
+use bytesplice::{Error, FileState, Mismatch, PatternError, ScriptProblem, Strategy};
 use bytesplice_s3::{Conditions, Error as ObjectError, ObjectState, Operation, PlanError};
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -62,11 +62,23 @@ fn message(error: &ObjectError) -> String {
             " (unconditional=True)"
         }
         ObjectError::Tags { .. } => " (drop_tags=True)",
-        ObjectError::Edits(Error::JournalUnwritable { .. } | Error::NoSpaceForJournal { .. }) => {
+        ObjectError::Edits(error) if error.recommended_strategy() == Some(Strategy::Direct) => {
             " (in Python: strategy='direct')"
         }
         ObjectError::Edits(Error::OpenForWriting { .. }) => " (in Python: allow_writers=True)",
-        ObjectError::Edits(Error::StrategyUnsupported { .. }) => " (in Python: strategy='auto')",
+        ObjectError::Edits(error) if error.recommended_strategy() == Some(Strategy::Auto) => {
+            " (in Python: strategy='auto')"
+        }
+        ObjectError::Edits(Error::WrongFile { mismatch: Mismatch::CopiedFile, .. }) => "",
+        ObjectError::Edits(Error::WrongFile { mismatch, .. }) if mismatch.yields_to_force() => {
+            " (in Python: recover(path, force=True), or forget(path))"
+        }
+        ObjectError::Edits(
+            Error::WrongFile { .. }
+            | Error::ChangedSinceCrash { .. }
+            | Error::JournalCorrupt { .. }
+            | Error::JournalMissing { .. },
+        ) => " (in Python: forget(path))",
         _ => "",
     };
     format!("{error}{argument}")

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use bytesplice::JournalStatus;
+use bytesplice::{ForgetOptions, JournalStatus};
 use bytesplice_s3::{Error, LeftoverUpload, ObjectName};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::errors::to_python;
-use crate::place::{Place, StoreOptions, address, client};
+use crate::place::{self, Place, StoreOptions, address, client};
 
 /// Look at a file or an object without changing it: a dictionary with the names that `bytesplice status --json` uses.
 ///
@@ -103,6 +103,10 @@ fn status_of_file(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> 
         }
     };
     journal.set_item("state", state)?;
+    if let Some(lengths) = status.commit_lengths {
+        journal.set_item("old_length", lengths.old)?;
+        journal.set_item("new_length", lengths.new)?;
+    }
     if let Some(path) = status.journal.path() {
         journal.set_item("path", path.as_os_str())?;
     }
@@ -118,5 +122,36 @@ fn status_of_file(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> 
     dict.set_item("read_only", status.read_only)?;
     dict.set_item("being_written", status.is_being_written())?;
     dict.set_item("needs_recovery", status.needs_recovery())?;
+    Ok(dict)
+}
+
+/// Take the file at path as it is, and forget the commit that was cut short. For files that are whole, such as a restored
+/// backup, and that recover refuses; a file in the middle of its commit stays a mixture of its old and its new contents.
+///
+/// No byte of the file is changed and no journal is removed: the journal gets another name in its directory,
+/// .NAME.bytesplice-forgotten, and the file loses its mark. Returns a dict with the path, mark_removed, and in set_aside the old
+/// and the new name of the journal (journal, now). dry_run changes nothing and returns what would be done. An object has nothing
+/// to forget: ValueError.
+#[pyfunction]
+#[pyo3(signature = (path, /, *, dry_run=false))]
+pub(crate) fn forget(py: Python<'_>, path: PathBuf, dry_run: bool) -> PyResult<Bound<'_, PyDict>> {
+    place::check_no_address(
+        &path,
+        "a commit of an object that was cut short changed nothing, and nothing is to be forgotten; recover aborts the \
+         uploads that it left",
+    )?;
+    let options = ForgetOptions { dry_run };
+    let forgotten = py.detach(|| bytesplice::forget_with(path, options)).map_err(to_python)?;
+    let set_aside = forgotten.set_aside.iter().map(|set_aside| {
+        let dict = PyDict::new(py);
+        dict.set_item("journal", set_aside.journal.as_os_str())?;
+        dict.set_item("now", set_aside.now.as_os_str())?;
+        Ok(dict)
+    });
+    let set_aside = PyList::new(py, set_aside.collect::<PyResult<Vec<_>>>()?)?;
+    let dict = PyDict::new(py);
+    dict.set_item("path", forgotten.path.as_os_str())?;
+    dict.set_item("mark_removed", forgotten.mark_removed)?;
+    dict.set_item("set_aside", set_aside)?;
     Ok(dict)
 }

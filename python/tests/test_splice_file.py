@@ -784,6 +784,35 @@ def test_scripts(data: Path, tmp_path: Path) -> None:
         bytesplice.diff(data, new, object())  # type: ignore[arg-type]
 
 
+def test_a_restored_backup_is_usable_again_once_its_commit_is_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"from a backup")
+    journal = tmp_path.resolve() / ".data.bytesplice"
+    journal.write_bytes(b"damaged")
+    with pytest.raises(bytesplice.RecoveryError, match=r"in Python: forget\(path\)"):
+        bytesplice.recover(path)
+    now = journal.with_name(".data.bytesplice-forgotten")
+    expected = {
+        "path": str(path.resolve()),
+        "mark_removed": False,
+        "set_aside": [{"journal": str(journal), "now": str(now)}],
+    }
+    assert bytesplice.forget(path, dry_run=True) == expected
+    assert journal.read_bytes() == b"damaged"
+    assert bytesplice.forget(path) == expected
+    assert not journal.exists()
+    assert now.read_bytes() == b"damaged"
+    with bytesplice.open(path) as file:
+        file.insert(0, b"whole: ")
+        file.commit()
+    assert path.read_bytes() == b"whole: from a backup"
+    assert bytesplice.forget(path)["set_aside"] == []
+    with pytest.raises(ValueError, match="nothing is to be forgotten"):
+        bytesplice.forget("s3://bucket/key")
+    with pytest.raises(FileNotFoundError):
+        bytesplice.forget(tmp_path / "missing")
+
+
 def test_recovery(tmp_path: Path) -> None:
     path = tmp_path / "data"
     path.write_bytes(LONG)

@@ -202,6 +202,7 @@ mod tests {
                     path: path.clone(),
                     journal: journal.clone(),
                     detail: "x".into(),
+                    mismatch: bytesplice::Mismatch::OtherFile,
                 },
                 8,
             ),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bytesplice::{FileState, ScriptProblem, VcdiffProblem};
+use bytesplice::{FileState, Mismatch, ScriptProblem, Strategy, VcdiffProblem};
 use bytesplice_s3::{Conditions, ObjectName, ObjectState};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 
@@ -42,7 +42,7 @@ pub enum Failure {
     NoContents { path: PathBuf, kind: &'static str },
     /// `--from` an object.
     FromObject { address: PathBuf },
-    /// `abort` of an object.
+    /// `abort` or `forget` of an object.
     NothingToAbort { address: PathBuf },
     /// PATTERN, or a REPLACEMENT for it, cannot be understood.
     Pattern { name: &'static str, reason: String },
@@ -132,12 +132,21 @@ impl Failure {
     /// What the library's advice is called on the command line.
     fn hint(&self) -> &'static str {
         let Self::Library(error) = self else { return "" };
+        match error.recommended_strategy() {
+            Some(Strategy::Direct) => return " (here: --strategy direct)",
+            Some(Strategy::Auto) => return " (here: --strategy auto)",
+            _ => {}
+        }
         match error {
-            bytesplice::Error::JournalUnwritable { .. }
-            | bytesplice::Error::NoSpaceForJournal { .. } => " (here: --strategy direct)",
             bytesplice::Error::OpenForWriting { .. } => " (here: --allow-writers)",
-            bytesplice::Error::StrategyUnsupported { .. } => " (here: --strategy auto)",
-            bytesplice::Error::WrongFile { .. } => " (here: recover --force)",
+            bytesplice::Error::WrongFile { mismatch: Mismatch::CopiedFile, .. } => "",
+            bytesplice::Error::WrongFile { mismatch, .. } if mismatch.yields_to_force() => {
+                " (here: recover --force, or forget)"
+            }
+            bytesplice::Error::WrongFile { .. }
+            | bytesplice::Error::ChangedSinceCrash { .. }
+            | bytesplice::Error::JournalCorrupt { .. }
+            | bytesplice::Error::JournalMissing { .. } => " (here: bytesplice forget FILE)",
             _ => "",
         }
     }

@@ -12,6 +12,7 @@ mod exit_code;
 mod failure;
 mod hexdump;
 mod interrupt;
+mod journal_report;
 mod layout;
 mod lines_argument;
 mod lock_holders;
@@ -108,6 +109,7 @@ fn carry_out(command: &Command) -> Result<ExitCode, Failure> {
         Command::ReplaceAll(arguments) => return commands::replace_all::run(arguments),
         Command::Generate(arguments) => commands::generate::run(arguments)?,
         Command::Abort(arguments) => commands::abort::run(arguments)?,
+        Command::Forget(arguments) => return commands::forget::run(arguments),
         Command::Recover(arguments) => commands::recover::run(arguments)?,
         Command::Status(arguments) => return commands::status::run(arguments),
     }

@@ -67,6 +67,7 @@ pub fn plan_value(plan: &CommitPlan) -> Value {
         "extra_disk": plan.extra_disk,
         "keeps_inode": plan.keeps_inode,
         "breaks_hard_links": plan.breaks_hard_links,
+        "copies_up": plan.copies_up,
         "steps": plan.steps,
     })
 }

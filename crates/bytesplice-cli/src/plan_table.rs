@@ -16,6 +16,12 @@ const WIDTH: usize = 80;
 /// Where the reason begins why a strategy cannot be had.
 const REASON_INDENT: usize = 13;
 
+/// What overlayfs does beside the commit, in two lines.
+pub const COPIES_UP: [&str; 2] = [
+    "the first opening for writing copies the whole file to the upper layer:",
+    "a new inode; other hard links keep the old contents",
+];
+
 /// A picture of the plan, what it does, and what every strategy would cost.
 pub fn plan_table(plan: &CommitPlan, layout: &Layout) -> String {
     let mut table = plan_picture(layout);
@@ -31,6 +37,10 @@ pub fn plan_table(plan: &CommitPlan, layout: &Layout) -> String {
         (false, true) => "is a new one: other hard links keep the old contents",
     };
     row("inode", inode);
+    if plan.copies_up {
+        row("overlayfs", COPIES_UP[0]);
+        row("", COPIES_UP[1]);
+    }
     table + &cost_table(plan)
 }
 

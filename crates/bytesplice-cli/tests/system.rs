@@ -478,3 +478,41 @@ fn colours_are_for_terminals_and_those_who_force_them() {
     assert!(show("CLICOLOR_FORCE").contains("\u{1b}[36m30"));
     assert!(!show("UNRELATED").contains('\u{1b}'));
 }
+
+#[test]
+fn a_restored_backup_is_usable_again_once_its_commit_is_forgotten() {
+    let directory = directory("from a backup");
+    let place = directory.path();
+    let journal = place.join(".data.bytesplice");
+    fs::write(&journal, "damaged").unwrap();
+    let output = bytesplice(place).args(["read", "data", ".."]).assert().code(8);
+    assert!(output.get_output().stdout.is_empty());
+    let output = bytesplice(place).args(["recover", "data"]).assert().code(8);
+    let message = String::from_utf8_lossy(&output.get_output().stderr).into_owned();
+    assert!(message.contains("`forget`"), "{message}");
+    assert!(message.ends_with("(here: bytesplice forget FILE)\n"), "{message}");
+
+    let output = bytesplice(place).args(["forget", "data"]).assert().code(8);
+    let known = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    for line in [
+        "length       13 bytes\n",
+        "--yes would  give .data.bytesplice the name .data.bytesplice-forgotten\n",
+        "Nothing was changed. --yes is for a file that is whole",
+    ] {
+        assert!(known.contains(line), "{line:?} is missing: {known}");
+    }
+    bytesplice(place).args(["forget", "data", "--quiet"]).assert().code(8).stdout("");
+    assert_eq!(fs::read(&journal).unwrap(), b"damaged");
+
+    bytesplice(place).args(["forget", "data", "--yes"]).assert().success().stdout(
+        "data: the commit is forgotten, the file is taken as it is\n  the journal is now .data.bytesplice-forgotten\n",
+    );
+    assert!(!journal.exists());
+    assert_eq!(fs::read(place.join(".data.bytesplice-forgotten")).unwrap(), b"damaged");
+    bytesplice(place).args(["read", "data", ".."]).assert().success().stdout("from a backup");
+    for arguments in [&["forget", "data"][..], &["forget", "data", "--yes"]] {
+        let clean = "data: clean: no commit was cut short\n";
+        bytesplice(place).args(arguments).assert().success().stdout(clean);
+    }
+    bytesplice(place).args(["forget", "s3://bucket/key", "--yes"]).assert().code(2);
+}

@@ -1,11 +1,13 @@
+mod mismatch;
 mod state;
 mod text;
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+pub use self::mismatch::Mismatch;
 pub use self::state::FileState;
-use self::text::{Bytes, InLine, Outside, Shown, WhenCancelled, WhenLeft};
+use self::text::{Bytes, InLine, Instead, Outside, Shown, WhenCancelled, WhenLeft};
 use crate::Strategy;
 use crate::script::ScriptProblem;
 use crate::vcdiff::VcdiffProblem;
@@ -280,7 +282,7 @@ pub enum Error {
     },
     /// The journal is damaged. Nothing was touched.
     #[error(
-        "{}: the journal {} is corrupt: {detail}; nothing was touched: restore the journal, or the file from a backup and then remove the journal",
+        "{}: the journal {} is corrupt: {detail}; nothing was touched: put the undamaged journal back, then recover; or restore the file from a backup, which `forget` then takes as it is",
         Shown(path),
         Shown(journal)
     )]
@@ -295,7 +297,7 @@ pub enum Error {
     /// The file is not the one that a commit left when it was cut short: others changed it since, or copied another file,
     /// such as a backup, over it. Nothing was touched.
     #[error(
-        "{}: is not what the commit left that was cut short: {detail}; nothing was touched: if this is a whole file, such as a backup that was copied over it, `forget` takes it as it is (journal: {})",
+        "{}: is not what the commit left that was cut short: {detail}; nothing was touched: if this file is whole, such as a backup that was copied over it, `forget` takes it as it is; else put the file back as the commit left it, then recover (journal: {})",
         Shown(path),
         Shown(journal)
     )]
@@ -307,9 +309,9 @@ pub enum Error {
         /// What differs.
         detail: String,
     },
-    /// The journal belongs to another file. Nothing was touched.
+    /// The journal does not belong to the file. Nothing was touched.
     #[error(
-        "{}: the journal {} belongs to another file: {detail}; nothing was touched: move it back to its file, or recover with RecoverOptions::force if this is a restored copy",
+        "{}: the journal {} does not belong to this file: {detail}; nothing was touched: {mismatch}",
         Shown(path),
         Shown(journal)
     )]
@@ -320,6 +322,8 @@ pub enum Error {
         journal: PathBuf,
         /// What differs.
         detail: String,
+        /// The case that this is.
+        mismatch: Mismatch,
     },
     /// The journal was written by another version of the format. Nothing was touched.
     #[error(
@@ -337,9 +341,10 @@ pub enum Error {
         /// The version this program writes and reads.
         supported: u32,
     },
-    /// The file is marked as being in a commit, but its journal is not where the mark says.
+    /// The file is marked as being in a commit, but its journal is neither beside it nor where the mark says. Nothing was
+    /// touched.
     #[error(
-        "{}: is in the middle of a commit, but its journal {} is missing; nothing was touched: put the journal back, then run `bytesplice recover`",
+        "{}: is in the middle of a commit, but its journal {} is missing; nothing was touched: put the journal back, then recover; if this is a copy of a file that was made in the middle of its commit, recover the original and copy it again; if this file is whole, such as a backup that was copied over it, `forget` takes it as it is",
         Shown(path),
         Shown(journal)
     )]
@@ -351,8 +356,9 @@ pub enum Error {
     },
     /// The strategy that was asked for cannot be had for this file.
     #[error(
-        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed: use Strategy::Auto",
-        Shown(path)
+        "{}: the strategy {strategy} cannot be used: {reason}; nothing was changed{}",
+        Shown(path),
+        Instead { strategy: *strategy, reason }
     )]
     StrategyUnsupported {
         /// The file.
@@ -472,6 +478,26 @@ pub enum Error {
 }
 
 impl Error {
+    /// The strategy that this error recommends, if it recommends one: for programs that call it by another name.
+    ///
+    /// ```
+    /// use bytesplice::{Error, SpliceFile};
+    /// let error = SpliceFile::open("/no/such/file").unwrap_err();
+    /// assert_eq!(error.recommended_strategy(), None);
+    /// ```
+    #[must_use]
+    pub fn recommended_strategy(&self) -> Option<Strategy> {
+        match self {
+            Self::JournalUnwritable { .. } | Self::NoSpaceForJournal { .. } => {
+                Some(Strategy::Direct)
+            }
+            Self::StrategyUnsupported { strategy, reason, .. } => {
+                Instead { strategy: *strategy, reason }.recommended()
+            }
+            _ => None,
+        }
+    }
+
     /// What the file holds after this error.
     ///
     /// ```

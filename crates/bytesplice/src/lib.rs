@@ -48,6 +48,7 @@ mod contents;
 mod diff;
 mod error;
 mod file;
+mod forget;
 mod gather;
 mod history;
 mod identity;
@@ -84,8 +85,9 @@ pub use commit::{ChosenStrategy, CommitPlan, Recovery, StrategyCost};
 pub use content::Content;
 pub use contents::Contents;
 pub use diff::{Difference, diff};
-pub use error::{Error, FileState, Result};
+pub use error::{Error, FileState, Mismatch, Result};
 pub use file::SpliceFile;
+pub use forget::{ForgetOptions, Forgotten, SetAside, forget, forget_with};
 pub use history::HistoryUsage;
 pub use lock::LockKind;
 pub use options::{
@@ -103,7 +105,7 @@ pub use search::{
     Match, Matches, Pattern, PatternError, Replacement, ReverseMatches, SearchOptions,
 };
 pub use source::Original;
-pub use status::{JournalStatus, Status, status};
+pub use status::{CommitLengths, JournalStatus, Status, status};
 pub use support::{Support, support};
 pub use vcdiff::{Vcdiff, VcdiffProblem, VcdiffWriter};
 pub use view::View;

@@ -17,8 +17,8 @@ use crate::{Error, FileState, LockMode, OpenOptions, Recovery, Result};
 /// How to recover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RecoverOptions {
-    /// Obey a journal that was written for another inode, if its checksums fit this file: for restored copies of a
-    /// file and its journal.
+    /// Obey the copy of a journal, also if it was written for another inode, if its checksums fit this file: for restored
+    /// copies of a file and its journal. A journal that is not a copy is obeyed for its own file only, also with this.
     pub force: bool,
 }
 

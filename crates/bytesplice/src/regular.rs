@@ -7,6 +7,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{Access, AtFlags, CWD};
+
+use crate::storage::mount;
 use crate::{Error, Result};
 
 /// An open regular file.
@@ -37,6 +40,21 @@ pub(crate) fn open(path: &Path, shown: &Path, writable: bool) -> Result<Regular>
     let metadata = file.metadata().map_err(failed)?;
     check_kind(metadata.file_type(), shown)?;
     Ok(Regular { file, metadata, read_only })
+}
+
+/// Opens `path`, which errors call `shown`, for reading only, and finds out whether it could be opened for writing. That changes
+/// nothing of the file: on overlayfs it is not opened for writing, which would copy it to the upper layer.
+///
+/// # Errors
+/// The same as those of [`open`].
+pub(crate) fn look(path: &Path, shown: &Path) -> Result<Regular> {
+    let looked = open(path, shown, false)?;
+    let read_only = if mount::copies_up(&looked.file) {
+        rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_err()
+    } else {
+        open(path, shown, true)?.read_only
+    };
+    Ok(Regular { read_only, ..looked })
 }
 
 /// Opens something to be read from its beginning to its end: anything but a directory.

@@ -7,9 +7,11 @@ use crate::commit::journal::record::Record;
 use crate::commit::locate::storage_of;
 use crate::commit::plan::Geometry;
 use crate::lock::{FileLock, LockKind};
+use crate::regular::{self, Regular};
+use crate::storage::os::journal_beside;
 use crate::storage::replacement::replacement_beside;
 use crate::storage::{Mark, Storage, StorageFile};
-use crate::{Error, FileState, Result, regular};
+use crate::{Error, FileState, Result};
 
 /// What is known of a file from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Status {
     pub len: u64,
     /// Its journal.
     pub journal: JournalStatus,
+    /// The lengths before and after the commit, by its journal; none if there is no journal whose header can be read.
+    pub commit_lengths: Option<CommitLengths>,
     /// The unfinished new file beside it, of a commit by [`Strategy::Replace`](crate::Strategy::Replace) that is under
     /// way or, if the file is not locked, was cut short. The contents are not concerned: the next open for writing
     /// removes it.
@@ -31,6 +35,15 @@ pub struct Status {
     pub lock_kind: LockKind,
     /// Whether it can be read but not written.
     pub read_only: bool,
+}
+
+/// Lengths of a file before and after a commit, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitLengths {
+    /// Length of the old contents.
+    pub old: u64,
+    /// Length of the new contents.
+    pub new: u64,
 }
 
 impl Status {
@@ -120,8 +133,8 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
     let given = path.as_ref();
     let failed = |source| Error::Open { path: given.into(), source };
     let path = std::fs::canonicalize(given).map_err(failed)?;
-    let read_only = regular::open(&path, given, true)?.read_only;
-    let file = Arc::new(regular::open(&path, given, false)?.file);
+    let Regular { file, read_only, .. } = regular::look(&path, given)?;
+    let file = Arc::new(file);
     let try_lock = || match FileLock::look(&file, &path) {
         Ok(lock) => Ok(Some(lock)),
         Err(Error::Locked { .. }) => Ok(None),
@@ -141,70 +154,90 @@ pub fn status(path: impl AsRef<Path>) -> Result<Status> {
     let lock_kind =
         held.as_ref().map_or_else(|| FileLock::kind_while_locked(&file), FileLock::kind);
     let mut locked_by_others = held.take().is_none();
-    let mut journal_now = journal()?;
-    if !locked_by_others && journal_now != JournalStatus::None {
+    let mut found = journal()?;
+    if !locked_by_others && found.0 != JournalStatus::None {
         // Perhaps a commit began between the two looks. While the lock is ours none can.
         let lock = try_lock()?;
         locked_by_others = lock.is_none();
-        journal_now = journal()?;
+        found = journal()?;
     }
+    let (journal, commit_lengths) = found;
     let len = file.metadata().map_err(failed)?.len();
     let replacement = Some(replacement_beside(&path))
         .filter(|beside| beside.symlink_metadata().is_ok_and(|found| found.is_file()));
-    Ok(Status {
-        len,
-        journal: journal_now,
-        replacement,
-        locked: locked_by_others,
-        lock_kind,
-        read_only,
-        path,
-    })
+    let locked = locked_by_others;
+    Ok(Status { len, journal, commit_lengths, replacement, locked, lock_kind, read_only, path })
 }
 
-fn journal_status(file: &Arc<std::fs::File>, path: &Path) -> std::io::Result<JournalStatus> {
-    let storage = storage_of(Arc::clone(file), path, true)?;
+fn journal_status(
+    file: &Arc<std::fs::File>,
+    path: &Path,
+) -> std::io::Result<(JournalStatus, Option<CommitLengths>)> {
+    let storage = match storage_of(Arc::clone(file), path, true) {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            let (journal, detail) = (journal_beside(path), error.to_string());
+            return Ok((JournalStatus::Unusable { journal, detail }, None));
+        }
+        storage => storage?,
+    };
     let journal = storage.journal_path();
     let mark = storage.mark()?;
-    let Some(open) = storage.open_journal_read_only()? else {
-        return Ok(match mark {
-            Mark::Present(_) => JournalStatus::Unusable { journal, detail: "it is missing".into() },
+    let unusable = |detail: String| JournalStatus::Unusable { journal: journal.clone(), detail };
+    let open = match storage.open_journal_read_only() {
+        Err(error) if is_no_regular_file(&error) => {
+            return Ok((unusable("it is not a regular file".into()), None));
+        }
+        open => open?,
+    };
+    let Some(open) = open else {
+        let status = match mark {
+            Mark::Present(_) => unusable("it is missing".into()),
             Mark::Absent | Mark::Unsupported => JournalStatus::None,
-        });
+        };
+        return Ok((status, None));
     };
     let page = Geometry::REAL.page;
-    let header = match Header::read(&open, page)? {
-        HeaderState::Valid(header) => header,
-        HeaderState::Elsewhere(header) if header.inode == storage.target().inode()? => {
-            let detail = "it is a copy of the journal".into();
-            return Ok(JournalStatus::Unusable { journal, detail });
-        }
-        HeaderState::Elsewhere(header) => header,
+    let (header, is_copy) = match Header::read(&open, page)? {
+        HeaderState::Valid(header) => (header, false),
+        HeaderState::Elsewhere(header) => (header, true),
         HeaderState::OtherVersion(version) => {
             let detail = format!("it has format version {version}, not {}", journal::VERSION);
-            return Ok(JournalStatus::Unusable { journal, detail });
+            return Ok((unusable(detail), None));
         }
         HeaderState::OtherKind(kind) => {
             let detail = format!("it is of the kind {kind}, which a later program wrote");
-            return Ok(JournalStatus::Unusable { journal, detail });
+            return Ok((unusable(detail), None));
         }
         HeaderState::Invalid if matches!(mark, Mark::Present(_)) => {
-            return Ok(JournalStatus::Unusable { journal, detail: "its header is damaged".into() });
+            return Ok((unusable("its header is damaged".into()), None));
         }
-        HeaderState::Invalid => return Ok(JournalStatus::Prepared { journal }),
+        HeaderState::Invalid => return Ok((JournalStatus::Prepared { journal }, None)),
     };
-    if storage.target().inode()? != header.inode {
-        return Ok(JournalStatus::Unusable {
-            journal,
-            detail: "it belongs to another file".into(),
-        });
+    let lengths = Some(CommitLengths { old: header.old_len, new: header.new_len });
+    let same_file = storage.target().inode()? == header.inode;
+    if is_copy || !same_file {
+        let detail = match (is_copy, mark) {
+            (true, _) => "it is a copy of the journal",
+            (false, Mark::Present(nonce)) if nonce == header.nonce => {
+                "it belongs to another file, of which this one is a copy made in the middle of its commit"
+            }
+            (false, _) => "it belongs to another file, whose place this one has taken",
+        };
+        return Ok((unusable(detail.into()), lengths));
     }
     let records = Record::read_all(&open, Some(header.nonce), page)?;
-    Ok(match records.first() {
+    let status = match records.first() {
         None => JournalStatus::Prepared { journal },
         Some(record) if record.step < header.step_count => {
             JournalStatus::Committing { journal, step: record.step, steps: header.step_count }
         }
         Some(_) => JournalStatus::Finishing { journal },
-    })
+    };
+    Ok((status, lengths))
+}
+
+/// Whether a file was not opened because its name leads to something else, or is a symlink.
+fn is_no_regular_file(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::InvalidInput
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }

@@ -7,6 +7,7 @@ use rustix::fs::{Access, access};
 use crate::commit::plan::Geometry;
 use crate::storage::capabilities::{self, Capabilities};
 use crate::storage::mark::{self, FileMark};
+use crate::storage::mount::{self, MOUNTED_ALONE};
 use crate::storage::replacement::holes;
 use crate::{Error, FileState, Result, Strategy, regular};
 
@@ -27,6 +28,10 @@ pub struct Support {
     pub shifts_extents: Option<bool>,
     /// Whether files can carry the mark by which a journal is found after a rename (`user.` attributes).
     pub marks_files: bool,
+    /// Whether the file lies on overlayfs, as in a container. If it is still in a lower layer, the first opening for writing copies
+    /// the whole file to the upper layer: that takes as much time and disk space as the file is long, the file gets a new inode,
+    /// and its other hard links keep the old contents.
+    pub copies_up: bool,
     /// All strategies but [`Strategy::Auto`], each with the reason why it cannot be had, if it cannot. What depends on the
     /// edit, such as room on the disk, only [`plan`](crate::SpliceFile::plan) knows.
     pub strategies: Vec<(Strategy, Option<String>)>,
@@ -56,7 +61,7 @@ pub fn support(path: impl AsRef<Path>) -> Result<Support> {
     let given = path.as_ref();
     let path = std::fs::canonicalize(given)
         .map_err(|source| Error::Open { path: given.into(), source })?;
-    let opened = regular::open(&path, given, true)?;
+    let opened = regular::look(&path, given)?;
     let failed = |operation| {
         let path = path.clone();
         move |source| {
@@ -76,12 +81,16 @@ pub fn support(path: impl AsRef<Path>) -> Result<Support> {
     // A directory that cannot be read cannot be synced.
     let wanted = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
     let writable_directory = access(directory, wanted).is_ok();
+    let mounted_alone = mount::is_mounted_alone(&file);
     let refusal = |strategy| {
         if opened.read_only {
             return Some("the file cannot be written".into());
         }
         if strategy != Strategy::Direct && !writable_directory {
             return Some("nothing can be written beside the file".into());
+        }
+        if strategy != Strategy::Direct && mounted_alone {
+            return Some(MOUNTED_ALONE.into());
         }
         match &capabilities {
             Ok(capabilities) => capabilities.refusal(strategy).map(Into::into),
@@ -98,6 +107,7 @@ pub fn support(path: impl AsRef<Path>) -> Result<Support> {
         shares_blocks: capabilities.as_ref().ok().map(|it| it.shares),
         shifts_extents: capabilities.as_ref().ok().map(|it| it.shifts),
         marks_files: mark != FileMark::Unsupported,
+        copies_up: mount::copies_up(&file),
         strategies: [
             Strategy::Journaled,
             Strategy::Snapshot,

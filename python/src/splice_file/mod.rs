@@ -44,6 +44,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(open, module)?)?;
     module.add_function(wrap_pyfunction!(open_descriptor, module)?)?;
     module.add_function(wrap_pyfunction!(recover, module)?)?;
+    module.add_function(wrap_pyfunction!(status::forget, module)?)?;
     module.add_function(wrap_pyfunction!(apply, module)?)?;
     module.add_function(wrap_pyfunction!(scripts::diff, module)?)?;
     module.add_function(wrap_pyfunction!(status::status, module)?)?;
@@ -161,8 +162,8 @@ fn open_descriptor(py: Python<'_>, fileno: i32) -> PyResult<PySpliceFile> {
 
 /// Finish or take back a commit of the file at path that was cut short. Opening the file does the same.
 ///
-/// Returns "clean", "rolled-back" or "completed". force obeys a journal that was written for another inode, if its checksums
-/// fit: for restored copies of a file and its journal.
+/// Returns "clean", "rolled-back" or "completed". force obeys the copy of a journal, if its checksums fit the file: for restored
+/// copies of a file and its journal.
 ///
 /// The commit of an object that was cut short leaves it as it was, and an upload, whose parts are charged. So for an object this
 /// aborts its uploads that were begun older_than seconds ago, a day without it, and returns a list of them. They may be others'.

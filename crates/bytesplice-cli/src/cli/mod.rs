@@ -20,7 +20,7 @@ pub use edits::{
 pub use generate::{GenerateArguments, Generated};
 pub use looks::{FindArguments, ReadArguments, ShowArguments};
 pub use objects::{StoreOptions, UploadOptions};
-pub use recovery::{AbortArguments, RecoverArguments, StatusArguments};
+pub use recovery::{AbortArguments, ForgetArguments, RecoverArguments, StatusArguments};
 pub use scripts::{
     ApplyArguments, ComposeArguments, DiffArguments, FormatArgument, InvertArguments, OutputOptions,
 };
@@ -325,6 +325,23 @@ Examples
   bytesplice abort data --json"
     )]
     Abort(AbortArguments),
+    /// Take a file as it is, such as a restored backup, and forget the commit that was cut short
+    ///
+    /// For files that are whole and that `bytesplice recover` refuses. Without --yes it
+    /// prints what is known of the file and what it would do, changes nothing, and exits
+    /// with 8 if there is a commit to forget. With --yes the journal gets another name,
+    /// `.FILE.bytesplice-forgotten`, and FILE loses its mark; no byte of FILE changes.
+    ///
+    /// A file that is in the middle of its commit stays a mixture of its old and its new
+    /// contents: recover such a file, or restore it from a backup first.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "\
+Examples
+  bytesplice forget data
+  cp backup data && bytesplice forget data --yes"
+    )]
+    Forget(ForgetArguments),
     /// Tell length, journal, locks and what the file system can do, without changing anything
     ///
     /// Exits with 8 if the file needs recovery or its journal is unusable. A commit
@@ -484,6 +501,7 @@ impl Command {
             Self::Find(arguments) => arguments.json,
             Self::Recover(arguments) => arguments.json,
             Self::Abort(arguments) => arguments.json,
+            Self::Forget(arguments) => arguments.json,
             Self::Status(arguments) => arguments.json,
             Self::Diff(DiffArguments { options, .. })
             | Self::Invert(InvertArguments { options, .. })
@@ -514,6 +532,7 @@ impl Command {
             | Self::ReplaceAll(ReplaceAllArguments { file, .. })
             | Self::Recover(RecoverArguments { file, .. })
             | Self::Abort(AbortArguments { file, .. })
+            | Self::Forget(ForgetArguments { file, .. })
             | Self::Status(StatusArguments { file, .. }) => file,
         })
     }

@@ -15,7 +15,7 @@ pub struct RecoverArguments {
     /// The file to recover
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
-    /// Also accept a restored copy of the file with another inode, if its bytes fit the journal
+    /// Also obey the copy of a journal, if the file fits it: for restored copies of both
     #[arg(long)]
     pub force: bool,
     /// Of an object: abort the uploads that were begun so long ago, such as 2d, 90m or 0s; 1d without it
@@ -37,6 +37,23 @@ pub struct AbortArguments {
     /// The file to bring back
     #[arg(value_hint = ValueHint::FilePath)]
     pub file: OsString,
+    /// Print one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `forget FILE`
+#[derive(Debug, Args)]
+pub struct ForgetArguments {
+    /// The file that is whole
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub file: OsString,
+    /// Forget the commit: without it nothing is changed
+    #[arg(long)]
+    pub yes: bool,
     /// Print one JSON object on standard output
     #[arg(long)]
     pub json: bool,

@@ -7,6 +7,7 @@ pub mod compose;
 pub mod copy;
 pub mod diff;
 pub mod find;
+pub mod forget;
 pub mod generate;
 pub mod insert;
 pub mod invert;

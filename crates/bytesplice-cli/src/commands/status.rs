@@ -1,16 +1,18 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use bytesplice::{JournalStatus, LockKind, Status, Support};
+use bytesplice::{LockKind, Status, Support};
 use serde_json::{Map, Value, json};
 
 use crate::cli::StatusArguments;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::journal_report;
 use crate::lock_holders::{LockHolder, lock_holders};
 use crate::object_status::ObjectStatus;
 use crate::opened::ObjectPlace;
 use crate::output::{bytes, insert_path, object, print, print_object, printable, shown};
+use crate::plan_table::COPIES_UP;
 use crate::size::approximate;
 use crate::typed_path::TypedPath;
 
@@ -67,11 +69,10 @@ impl Found<'_> {
         row("length", bytes(status.len));
         let holes = if support.has_holes { ", with holes" } else { "" };
         row("on disk", format!("{}{holes}", bytes(support.allocated)));
-        let sentence =
-            if status.is_being_written() { of_running } else { of_broken }(&status.journal);
-        let journal = self.journal.as_deref();
-        let journal = journal.map_or(String::new(), |journal| format!(" ({})", shown(journal)));
-        row("journal", format!("{sentence}{journal}"));
+        row("journal", journal_report::sentence(status, self.journal.as_deref()));
+        if let Some(lengths) = journal_report::lengths(status) {
+            row("", lengths);
+        }
         if let Some(beside) = &status.replacement {
             let what = if status.locked {
                 "a commit is writing it"
@@ -87,6 +88,10 @@ impl Found<'_> {
         row("file system", format!("shares blocks: {}", tried(support.shares_blocks)));
         row("", format!("shifts extents: {}", tried(support.shifts_extents)));
         row("", format!("marks files: {}", yes_no(support.marks_files)));
+        if support.copies_up {
+            row("overlayfs", COPIES_UP[0].into());
+            row("", COPIES_UP[1].into());
+        }
         let mut name = "strategies";
         for (strategy, refusal) in &support.strategies {
             let strategy = strategy.to_string();
@@ -118,27 +123,9 @@ impl Found<'_> {
 
     fn object(&self) -> Map<String, Value> {
         let (status, support) = (&self.status, &self.support);
-        let mut journal = Map::new();
-        let state = match &status.journal {
-            JournalStatus::None => "none",
-            JournalStatus::Prepared { .. } => "prepared",
-            JournalStatus::Committing { step, steps, .. } => {
-                journal.insert("step".into(), (*step).into());
-                journal.insert("steps".into(), (*steps).into());
-                "committing"
-            }
-            JournalStatus::Finishing { .. } => "finishing",
-            JournalStatus::Unusable { detail, .. } => {
-                journal.insert("detail".into(), detail.as_str().into());
-                "unusable"
-            }
-        };
-        journal.insert("state".into(), state.into());
-        if let Some(path) = &self.journal {
-            insert_path(&mut journal, "path", path);
-        }
         let mut object = object("status", self.path);
         object.insert("length".into(), status.len.into());
+        let journal = journal_report::object(status, self.journal.as_deref());
         object.insert("journal".into(), Value::Object(journal));
         if let Some(beside) = &status.replacement {
             insert_path(&mut object, "replacement", beside);
@@ -156,6 +143,7 @@ impl Found<'_> {
         object.insert("shares_blocks".into(), support.shares_blocks.into());
         object.insert("shifts_extents".into(), support.shifts_extents.into());
         object.insert("marks_files".into(), support.marks_files.into());
+        object.insert("copies_up".into(), support.copies_up.into());
         let strategies = support.strategies.iter().map(|(strategy, refusal)| {
             json!({ "strategy": strategy.to_string(), "unavailable": refusal })
         });
@@ -166,34 +154,4 @@ impl Found<'_> {
 
 fn holder_value(holder: &LockHolder) -> Value {
     json!({ "process": holder.process, "program": holder.program, "writes": holder.writes })
-}
-
-/// While another bytesplice holds the lock and works by this journal.
-fn of_running(journal: &JournalStatus) -> String {
-    match journal {
-        JournalStatus::None | JournalStatus::Unusable { .. } => of_broken(journal),
-        JournalStatus::Prepared { .. } => "another bytesplice is preparing a commit".into(),
-        JournalStatus::Committing { step, steps, .. } => {
-            format!("another bytesplice is committing, at step {step} of {steps}")
-        }
-        JournalStatus::Finishing { .. } => "another bytesplice is finishing its commit".into(),
-    }
-}
-
-fn of_broken(journal: &JournalStatus) -> String {
-    match journal {
-        JournalStatus::None => "none".into(),
-        JournalStatus::Prepared { .. } => {
-            "a commit was prepared and not begun: recovery brings back the old contents".into()
-        }
-        JournalStatus::Committing { step, steps, .. } => {
-            format!(
-                "a commit was cut short at step {step} of {steps}: recovery brings the new contents"
-            )
-        }
-        JournalStatus::Finishing { .. } => {
-            "a commit is written and not tidied up: recovery finishes it".into()
-        }
-        JournalStatus::Unusable { detail, .. } => format!("unusable: {}", printable(detail)),
-    }
 }

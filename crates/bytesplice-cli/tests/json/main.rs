@@ -76,6 +76,8 @@ fn every_command_prints_what_the_schema_says() {
         ("compose there back --output both", 0),
         ("recover data", 0),
         ("abort data", 0),
+        ("forget data", 0),
+        ("forget data --yes", 0),
         ("status data", 0),
         ("replace-all data nowhere x", 1),
         ("remove data 8..4", 2),
@@ -89,6 +91,11 @@ fn every_command_prints_what_the_schema_says() {
     fs::write(place.join(".data.bytesplice"), [0; 4096]).unwrap();
     run("status data", 8);
     run("show data", 8);
+    let planned = run("forget data", 8);
+    let done = run("forget data --yes", 0);
+    assert_eq!(planned["set_aside"], done["set_aside"]);
+    assert_eq!(done["set_aside"][0]["now"], ".data.bytesplice-forgotten");
+    run("show data 0..10", 0);
     println!("{count} objects are as docs/json.schema.json says");
 }
 

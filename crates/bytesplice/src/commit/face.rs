@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
 use crate::pieces::{Piece, PieceTree, Source};
 use crate::source::{Original, OriginalFile};
+use crate::storage::mount;
 use crate::storage::os::{self, OsStorage};
 use crate::storage::os_file::file_size_limit;
 use crate::{
@@ -60,6 +61,9 @@ impl SpliceFile {
     pub fn plan_with(&self, options: &CommitOptions<'_>) -> Result<CommitPlan> {
         self.check_usable()?;
         let synced = options.durability == Durability::Synced;
+        if self.is_modified() {
+            self.check_mount(options.strategy)?;
+        }
         if options.strategy == Strategy::Replace && self.is_modified() {
             return self.plan_to_replace(synced, options.allow_writers);
         }
@@ -75,7 +79,9 @@ impl SpliceFile {
         if !costs.is_empty() {
             costs.insert(costs.len() - 1, self.cost_of_replacing(synced)?);
         }
-        Ok(CommitPlan::new(self.tree.iter(), old_len, cost.as_ref(), choice.reason, costs))
+        self.refuse_by_mount(&mut costs);
+        let plan = CommitPlan::new(self.tree.iter(), old_len, cost.as_ref(), choice.reason, costs);
+        Ok(CommitPlan { copies_up: mount::copies_up(self.original.file()), ..plan })
     }
 
     /// Brings the file to the current contents, durably and in one pass: see [`commit_with`](Self::commit_with).
@@ -132,6 +138,7 @@ impl SpliceFile {
             }
         };
         self.check_unchanged()?;
+        self.check_mount(options.strategy)?;
         if options.strategy == Strategy::Replace {
             let kept = self.keep_history(u64::MAX);
             return self.commit_by_replacing(options, kept);
@@ -357,7 +364,9 @@ impl Failure {
             }
             Self::ChangedSinceCrash(detail) => Error::ChangedSinceCrash { path, journal, detail },
             Self::Corrupt(detail) => Error::JournalCorrupt { path, journal, detail },
-            Self::WrongFile(detail) => Error::WrongFile { path, journal, detail },
+            Self::WrongFile(mismatch, detail) => {
+                Error::WrongFile { path, journal, detail, mismatch }
+            }
             Self::Version(found) => {
                 Error::JournalVersion { path, journal, found, supported: journal::VERSION }
             }

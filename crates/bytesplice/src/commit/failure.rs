@@ -1,5 +1,7 @@
 use std::io;
 
+use crate::Mismatch;
+
 /// Why a commit or a recovery stopped. The face turns it into an [`crate::Error`] that names the paths.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -13,8 +15,8 @@ pub(crate) enum Failure {
     Corrupt(String),
     /// The file is not what the broken commit left; nothing was touched.
     ChangedSinceCrash(String),
-    /// The journal is of another file; nothing was touched.
-    WrongFile(String),
+    /// The journal does not belong to the file; nothing was touched.
+    WrongFile(Mismatch, String),
     /// The journal has another version; nothing was touched.
     Version(u32),
     /// The target is marked, but has no journal; nothing was touched.

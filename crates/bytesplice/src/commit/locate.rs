@@ -70,6 +70,33 @@ fn place_of_marked(
     Ok(taken.unwrap_or(named))
 }
 
+/// The places, except the one beside the file, of journals of the commit with this nonce to this very inode. The mark of the
+/// file says `named`.
+///
+/// # Errors
+/// If a journal cannot be read.
+pub(crate) fn places_of_named(
+    file: &Arc<File>,
+    path: &Path,
+    nonce: u64,
+    named: &Path,
+) -> io::Result<Vec<JournalPlace>> {
+    let target = OsFile::new(Arc::clone(file), true);
+    let device = file.metadata()?.dev();
+    let renamed = named.file_name().map(|name| JournalPlace::at(&path.with_file_name(name)));
+    let mut places = Vec::new();
+    for place in renamed.into_iter().chain([JournalPlace::at(named)]) {
+        let same_device = place.directory.device().is_ok_and(|there| there == device);
+        if same_device
+            && let Ok(Some(journal)) = place.open_read_only()
+            && names(&journal, &target, nonce)?
+        {
+            places.push(place);
+        }
+    }
+    Ok(places)
+}
+
 /// Whether a journal is of the commit with this nonce, to this very inode.
 fn names(journal: &OsFile, target: &OsFile, nonce: u64) -> io::Result<bool> {
     Ok(match Header::read(journal, Geometry::REAL.page)? {

@@ -47,13 +47,14 @@ use super::sabotage::Sabotage;
 use super::samples::Samples;
 use super::saving::sampled;
 use super::shift::{DataMap, Repair, Shift, ShiftKind, Tail};
+use crate::Mismatch;
 use crate::storage::{Mark, Storage, StorageFile};
 
 /// Which contents a broken commit is brought to, where there is a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Goal {
-    /// The new ones, once the commit point is passed. With `force` a journal of another inode is obeyed, if its checksums
-    /// fit the file: for restored copies.
+    /// The new ones, once the commit point is passed. With `force` the copy of a journal is obeyed, if its checksums fit the
+    /// file: for restored copies.
     Recover { force: bool },
     /// The old ones.
     Abort,
@@ -98,13 +99,16 @@ impl<S: Storage> Engine<'_, S> {
         journal.sync_all().attempt(Object::Journal, "sync", 0, 0)?;
         journal.forget_cached();
         let page = self.geometry.page;
-        let header = match Header::read(&journal, page).attempt(Object::Journal, "read", 0, page)? {
+        let state = Header::read(&journal, page).attempt(Object::Journal, "read", 0, page)?;
+        // A journal in its own inode is obeyed for the inode that it names only: that file may still be there.
+        let forced = force && matches!(state, HeaderState::Elsewhere(_));
+        let header = match state {
             HeaderState::Valid(header) => {
-                self.check_identity(&header, mark, false)?;
+                self.check_identity(&header, mark, Original::Journal)?;
                 header
             }
-            HeaderState::Elsewhere(header) if force => {
-                self.check_identity(&header, mark, true)?;
+            HeaderState::Elsewhere(header) if forced => {
+                check_mark(&header, mark)?;
                 header
             }
             HeaderState::OtherVersion(version) => return Err(Failure::Version(version)),
@@ -114,9 +118,10 @@ impl<S: Storage> Engine<'_, S> {
                 )));
             }
             HeaderState::Elsewhere(header) => {
-                self.check_identity(&header, mark, false)?;
+                self.check_identity(&header, mark, Original::Neither)?;
                 if self.may_be_armed(&journal, mark)? {
-                    return Err(Failure::WrongFile("it is a copy of the journal".into()));
+                    let detail = "it is a copy of the journal".into();
+                    return Err(Failure::WrongFile(Mismatch::CopiedJournal, detail));
                 }
                 self.drop_journal()?;
                 return Ok(Recovery::RolledBack);
@@ -155,14 +160,20 @@ impl<S: Storage> Engine<'_, S> {
         {
             return Err(Failure::Corrupt("a record is past its last step".into()));
         }
+        let unmarked = farthest.marked && !matches!(mark, Mark::Present(_)) && !forced;
+        if unmarked && !closing {
+            // An inode that was marked is never found unmarked in the middle: this one only has its number.
+            return Err(Failure::WrongFile(
+                Mismatch::Unmarked,
+                "it was written for a file that was marked, and this one is not: a new file that got the inode number of \
+                 that one, or a file that lost its mark"
+                    .into(),
+            ));
+        }
         if goal == Goal::Abort {
             return self.restore(journal, header, farthest);
         }
-        if farthest.marked && !matches!(mark, Mark::Present(_)) && !force {
-            if !closing {
-                // An inode that was marked is never found unmarked in the middle: this one only has its number.
-                return Err(Failure::WrongFile("the inode was marked, and this one is not".into()));
-            }
+        if unmarked {
             // Taken off, but perhaps not durably yet.
             self.storage.target().sync_all().attempt(Object::Target, "sync", 0, 0)?;
             self.drop_journal()?;
@@ -568,22 +579,35 @@ impl<S: Storage> Engine<'_, S> {
         Err(Failure::Corrupt(format!("it is {found} bytes long instead of {len}")))
     }
 
-    fn check_identity(&self, header: &Header, mark: Mark, force: bool) -> Result<(), Failure> {
+    fn check_identity(
+        &self,
+        header: &Header,
+        mark: Mark,
+        original: Original,
+    ) -> Result<(), Failure> {
+        check_mark(header, mark)?;
         let inode = self.storage.target().inode().attempt(Object::Target, "identify", 0, 0)?;
-        if inode != header.inode && !force {
-            return Err(Failure::WrongFile(format!(
-                "it was written for inode {}, this file is inode {}{}",
-                header.inode.inode,
-                inode.inode,
-                if inode.inode == header.inode.inode { ", made later" } else { "" }
-            )));
+        if inode == header.inode {
+            return Ok(());
         }
-        match mark {
-            Mark::Present(nonce) if nonce != header.nonce => {
-                Err(Failure::WrongFile("the file is marked by another commit".into()))
+        let (named, here) = (header.inode.inode, inode.inode);
+        let later = if named == here { ", made later" } else { "" };
+        let inodes = format!("it was written for inode {named}, this file is inode {here}{later}");
+        Err(match (original, mark) {
+            (Original::Neither, _) => {
+                Failure::WrongFile(Mismatch::CopiedJournal, format!("{inodes}; it is a copy"))
             }
-            _ => Ok(()),
-        }
+            (Original::Journal, Mark::Present(_)) => Failure::WrongFile(
+                Mismatch::CopiedFile,
+                format!("{inodes}, a copy of that file that was made in the middle of its commit"),
+            ),
+            (Original::Journal, _) => Failure::WrongFile(
+                Mismatch::OtherFile,
+                format!(
+                    "{inodes}: another file has taken the place of that file, such as a backup"
+                ),
+            ),
+        })
     }
 
     fn records(&self, journal: &S::File, nonce: Option<u64>) -> Result<Vec<Record>, Failure> {
@@ -621,4 +645,24 @@ fn wrong_length_in_between(len: u64, working_len: u64) -> Failure {
     Failure::ChangedSinceCrash(format!(
         "it is {len} bytes long instead of {working_len}, its length in the middle of this commit"
     ))
+}
+
+/// What is in the inode in which a commit made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Original {
+    /// The journal. Whether the file is, is to be found out.
+    Journal,
+    /// Neither of the two has to be.
+    Neither,
+}
+
+/// Fails if the mark of the file names another commit.
+fn check_mark(header: &Header, mark: Mark) -> Result<(), Failure> {
+    match mark {
+        Mark::Present(nonce) if nonce != header.nonce => Err(Failure::WrongFile(
+            Mismatch::OtherCommit,
+            "the file is marked by another commit".into(),
+        )),
+        _ => Ok(()),
+    }
 }

@@ -10,6 +10,7 @@ use super::locate::storage_of;
 use super::report::StrategyCost;
 use crate::source::Original;
 use crate::storage::capabilities::{room, try_new_file};
+use crate::storage::mount::{self, MOUNTED_ALONE};
 use crate::{Error, FileState, Result, SpliceFile, Strategy};
 
 impl SpliceFile {
@@ -45,6 +46,30 @@ impl SpliceFile {
             };
             *cost = StrategyCost::unavailable(cost.strategy, reason);
         }
+    }
+
+    /// Fails if the file is mounted without its directory, unless the strategy needs nothing beside the file.
+    pub(super) fn check_mount(&self, strategy: Strategy) -> Result<()> {
+        if strategy == Strategy::Direct || !self.is_mounted_alone() {
+            return Ok(());
+        }
+        let (path, reason) = (self.path.clone(), MOUNTED_ALONE.into());
+        Err(Error::StrategyUnsupported { path, strategy, reason })
+    }
+
+    /// Marks the strategies as unavailable that [`check_mount`](Self::check_mount) refuses.
+    pub(super) fn refuse_by_mount(&self, costs: &mut [StrategyCost]) {
+        if !self.is_mounted_alone() {
+            return;
+        }
+        for cost in costs.iter_mut().filter(|cost| cost.strategy != Strategy::Direct) {
+            *cost = StrategyCost::unavailable(cost.strategy, MOUNTED_ALONE.into());
+        }
+    }
+
+    /// A file without a name is committed directly anyway.
+    fn is_mounted_alone(&self) -> bool {
+        !self.unlinked && mount::is_mounted_alone(self.original.file())
     }
 
     /// Fails if no journal can be made beside the file, or none for which the disk has `needed` bytes.

@@ -14,6 +14,7 @@ use super::watch::Watch;
 use crate::history::Kept;
 use crate::pieces::Piece;
 use crate::source::Original;
+use crate::storage::mount;
 use crate::storage::os_file::file_size_limit;
 use crate::storage::replacement::OsReplacement;
 use crate::{CommitOptions, Durability, Error, FileState, Progress, Result, SpliceFile, Strategy};
@@ -45,7 +46,8 @@ impl SpliceFile {
         let reason = "it was asked for".into();
         let old_len = self.original.len();
         let plan = CommitPlan::new(self.tree.iter(), old_len, Some(&cost), reason, costs);
-        Ok(CommitPlan { breaks_hard_links: self.has_other_links()?, ..plan })
+        let copies_up = mount::copies_up(self.original.file());
+        Ok(CommitPlan { breaks_hard_links: self.has_other_links()?, copies_up, ..plan })
     }
 
     /// The costs of a commit by replacing.

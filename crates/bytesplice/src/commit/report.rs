@@ -37,6 +37,8 @@ pub struct CommitPlan {
     pub keeps_inode: bool,
     /// Whether the file has other hard links, which will keep the old contents.
     pub breaks_hard_links: bool,
+    /// Whether the file lies on overlayfs: see [`Support::copies_up`](crate::Support::copies_up).
+    pub copies_up: bool,
     /// How many steps can be redone one by one after a crash.
     pub steps: u64,
     /// What every strategy would cost, or why it cannot be had.
@@ -160,6 +162,7 @@ impl CommitPlan {
             extra_disk: cost.extra_disk,
             keeps_inode: cost.keeps_inode,
             breaks_hard_links: false,
+            copies_up: false,
             steps: cost.steps,
             costs,
         }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use super::FileState;
+use crate::Strategy;
+use crate::storage::mount::MOUNTED_ALONE;
 
 /// A range or, if it is empty, an offset outside of contents `len` bytes long.
 pub(super) struct Outside {
@@ -47,6 +49,33 @@ pub(super) struct InLine(pub u64);
 impl fmt::Display for InLine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0 == 0 { Ok(()) } else { write!(out, "line {}: ", self.0) }
+    }
+}
+
+/// What to do when a strategy cannot be used for a reason.
+pub(super) struct Instead<'a> {
+    pub strategy: Strategy,
+    pub reason: &'a str,
+}
+
+impl Instead<'_> {
+    /// The strategy to be taken in its place, if there is one.
+    pub fn recommended(&self) -> Option<Strategy> {
+        match self {
+            Self { reason: MOUNTED_ALONE, .. } => Some(Strategy::Direct),
+            Self { strategy: Strategy::Auto, .. } => None,
+            _ => Some(Strategy::Auto),
+        }
+    }
+}
+
+impl fmt::Display for Instead<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.recommended() {
+            Some(Strategy::Auto) => out.write_str(": use Strategy::Auto"),
+            // A reason that leaves no other one names its ways out itself.
+            _ => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, Mode, OFlags, RenameFlags, openat, renameat, renameat_with, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 /// An open directory, and the names in it.
@@ -100,6 +102,29 @@ impl Directory {
         }
     }
 
+    /// Gives the inode of `key`, whose name is `from`, the name `to`.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if the new name is taken; `NotFound` if the old one is not there, and an error that says so if it leads to
+    /// another file.
+    pub fn rename(&self, from: &OsStr, key: Key, to: &OsStr) -> io::Result<()> {
+        let handle = self.handle()?;
+        match self.key(from)? {
+            Some(found) if found == key => {}
+            Some(_) => return Err(io::Error::other("another file has taken its name")),
+            None => return Err(ErrorKind::NotFound.into()),
+        }
+        match renameat_with(handle, from, handle, to, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            // Not on this file system: then look, and rename.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match self.key(to)? {
+                Some(_) => Err(ErrorKind::AlreadyExists.into()),
+                None => Ok(renameat(handle, from, handle, to)?),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Makes the names in the directory durable.
     pub fn sync(&self) -> io::Result<()> {
         self.open_to_sync()?.sync_all()
@@ -158,6 +183,26 @@ mod tests {
         assert!(directory.remove(name, key).is_err());
         assert!(parent.path().join("file").exists());
         drop(kept);
+    }
+
+    #[test]
+    fn a_rename_replaces_nothing_and_moves_no_other_file() {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = Directory::open(parent.path());
+        let [file, taken, free] = ["file", "taken", "free"].map(OsStr::new);
+        for name in [file, taken] {
+            fs::write(parent.path().join(name), name.as_bytes()).unwrap();
+        }
+        let key = directory.key(file).unwrap().unwrap();
+        let error = directory.rename(file, key, taken).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(parent.path().join(taken)).unwrap(), b"taken");
+        directory.rename(taken, key, free).unwrap_err();
+        assert!(parent.path().join(taken).exists());
+        directory.rename(file, key, free).unwrap();
+        assert_eq!(fs::read(parent.path().join(free)).unwrap(), b"file");
+        let error = directory.rename(file, key, OsStr::new("other")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 
     #[test]

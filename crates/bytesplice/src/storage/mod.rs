@@ -14,6 +14,7 @@ pub(crate) mod lease;
 mod length;
 pub(crate) mod mark;
 mod metadata;
+pub(crate) mod mount;
 pub(crate) mod os;
 pub(crate) mod os_file;
 pub(crate) mod record_lock;
