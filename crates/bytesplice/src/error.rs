@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 pub use self::state::FileState;
-use self::text::{Bytes, InLine, Outside, Shown, WhenCancelled, WhenLeft};
+pub(crate) use self::text::Shown;
+use self::text::{Bytes, InLine, Outside, WhenCancelled, WhenLeft};
 use crate::Strategy;
 use crate::script::ScriptProblem;
 use crate::vcdiff::VcdiffProblem;

@@ -1,6 +1,5 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::ptr;
 use std::sync::Arc;
 
 use super::candidate::{Candidate, Method};
@@ -17,7 +16,7 @@ use super::{direct, order};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
 use crate::pieces::{Piece, PieceTree, Source};
-use crate::source::{Original, OriginalFile};
+use crate::source::Original;
 use crate::storage::os::{self, OsStorage};
 use crate::storage::os_file::file_size_limit;
 use crate::{
@@ -130,6 +129,7 @@ impl SpliceFile {
                 Some(FileLock::try_acquire(self.original.file(), &self.path, Access::Exclusive)?)
             }
         };
+        self.locate()?;
         self.check_unchanged()?;
         if options.strategy == Strategy::Replace {
             let kept = self.keep_history(u64::MAX);
@@ -231,26 +231,13 @@ impl SpliceFile {
 
     /// Fails unless the file, its path and all sources are what they were.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let changed = |what: String| Error::Changed { path: self.path.clone(), what };
-        let ours: *const OriginalFile = Arc::as_ptr(&self.original);
-        if !ptr::addr_eq(ours, Arc::as_ptr(&self.contents.original)) {
-            return Err(changed("its contents were swapped with those of another file".into()));
-        }
+        self.check_own_contents()?;
         let now = Identity::of(self.original.file())
             .map_err(|source| self.io_error("read the state of the file", source))?;
         if let Some(what) = self.original.identity().difference(&now) {
-            return Err(changed(what));
+            return Err(Error::Changed { path: self.path.clone(), what });
         }
-        if !self.unlinked {
-            match Identity::at(&self.path) {
-                Ok(there) if there.key() == now.key() => {}
-                Ok(_) => return Err(changed("another file is at this path".into())),
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Err(changed("nothing is at this path any more".into()));
-                }
-                Err(source) => return Err(self.io_error("read the state of the file", source)),
-            }
-        }
+        self.check_name()?;
         self.sources.iter().try_for_each(|source| source.check_unchanged())
     }
 

@@ -11,7 +11,7 @@ use super::literals::Sources;
 use super::replace::Replace;
 use super::watch::Watch;
 use crate::pieces::{Piece, Source};
-use crate::storage::os::OsFile;
+use crate::storage::os_file::OsFile;
 use crate::storage::replacement::{OsReplacement, Replacement, replacement_beside};
 use crate::{Error, FileState};
 

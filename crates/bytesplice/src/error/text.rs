@@ -82,7 +82,7 @@ impl fmt::Display for WhenLeft<'_> {
 
 /// A path for a message: lossy, and with control characters escaped so that a file name cannot drive a terminal. An empty
 /// one is shown as an empty pair of quotes.
-pub(super) struct Shown<'a>(pub &'a Path);
+pub(crate) struct Shown<'a>(pub &'a Path);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
