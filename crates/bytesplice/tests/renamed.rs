@@ -259,14 +259,15 @@ fn a_rename_during_the_commit_is_refused() {
 
 #[test]
 fn sources_are_followed_too() {
-    let acts: [(fn(&Path), Option<&str>); 6] = [
+    type Act = fn(&Path);
+    let acts: [(Act, Option<&str>); 6] = [
         (|path| fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap(), None),
         (|path| fs::hard_link(path, path.with_file_name("link")).unwrap(), None),
         (|path| fs::rename(path, path.with_file_name("away")).unwrap(), None),
         (
             |path| {
                 fs::rename(path.parent().unwrap(), path.ancestors().nth(2).unwrap().join("away"))
-                    .unwrap()
+                    .unwrap();
             },
             None,
         ),

@@ -68,19 +68,19 @@ impl FileSource {
     fn change(&self) -> io::Result<Option<String>> {
         let metadata = self.file.metadata()?;
         let now = Identity::from(&metadata);
-        if let Some(what) = self.identity.difference(&now) {
-            return Ok(Some(what));
-        }
         match Identity::at(&self.absolute) {
-            Ok(there) if there.key() == now.key() => Ok(None),
-            Ok(_) => Ok(Some("another file is at this path".to_owned())),
+            Ok(there) if there.key() == now.key() => {}
+            Ok(_) => return Ok(Some("another file is at this path".to_owned())),
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
             {
-                Ok((metadata.nlink() == 0).then(|| "it was removed".to_owned()))
+                if metadata.nlink() == 0 {
+                    return Ok(Some("it was removed".to_owned()));
+                }
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        Ok(self.identity.difference(&now))
     }
 
     /// Fills `buffer` with the bytes from `offset` on.
