@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::candidate::{Candidate, Method};
 use super::choice::Survey;
-use super::engine::Engine;
+use super::engine::{Engine, Verification};
 use super::failure::{Failure, IoFailure, Object, Stage};
 use super::journal;
 use super::literals::{PieceLiterals, Sources};
@@ -223,7 +223,12 @@ impl SpliceFile {
                 direct::commit(storage, plan, &sources, Geometry::REAL, &mut watch)
             }
             Method::Program(program) => {
-                let mut engine = Engine { storage, geometry: Geometry::REAL, watch };
+                let mut engine = Engine {
+                    storage,
+                    geometry: Geometry::REAL,
+                    watch,
+                    verification: Verification::None,
+                };
                 engine.commit(program, &sources, random_nonce(), &mut || self.check_unchanged())
             }
         }
@@ -340,6 +345,13 @@ impl Failure {
             Self::Version(found) => {
                 Error::JournalVersion { path, journal, found, supported: journal::VERSION }
             }
+            Self::DiskDiffers { object, range } => Error::DiskDiffers {
+                path,
+                journal,
+                in_journal: object == Object::Journal,
+                offset: range.start,
+                len: range.end - range.start,
+            },
             Self::JournalMissing => Error::JournalMissing { path, journal },
             Self::Io(failure) => failure.into_error(&path, &journal),
             Self::Cancelled(stage) => Error::Cancelled { path, state: stage.file_state(&journal) },

@@ -41,7 +41,7 @@
 use std::ops::Range;
 
 use super::checksum::checksum;
-use super::engine::{Armed, Engine, Prepared, total};
+use super::engine::{Armed, Engine, Prepared, Verification, total};
 use super::failure::{Attempt, Failure, Object};
 use super::journal::header::{Header, HeaderState};
 use super::journal::record::{ROLL_BACK, Record};
@@ -102,6 +102,10 @@ impl<S: Storage> Engine<'_, S> {
         journal.sync_all().attempt(Object::Journal, "sync", 0, 0)?;
         journal.forget_cached();
         let page = self.geometry.page;
+        self.saver().verify_journal(&journal, std::slice::from_ref(&(0..4 * page)))?;
+        if self.verification != Verification::None {
+            self.storage.target().note_writes();
+        }
         let header = match Header::read(&journal, page).attempt(Object::Journal, "read", 0, page)? {
             HeaderState::Valid(header) => {
                 self.check_identity(&header, mark, false)?;
@@ -186,6 +190,14 @@ impl<S: Storage> Engine<'_, S> {
         let layout = header
             .layout(self.geometry.page)
             .ok_or_else(|| Failure::Corrupt("the lengths in its header overflow".into()))?;
+        // All that recovery reads, but the snapshot, which is as long as the file.
+        let slots = if header.snapshot { 0 } else { header.slot_len };
+        let parts = [
+            layout.runs..layout.literals + header.literal_len,
+            layout.saved[0]..layout.saved[0] + slots,
+            layout.saved[1]..layout.saved[1] + slots,
+        ];
+        self.saver().verify_journal(&journal, &parts)?;
         Ok(Armed { journal, header, layout, marked })
     }
 
@@ -530,6 +542,7 @@ impl<S: Storage> Engine<'_, S> {
         }
         if !self.erases_early() {
             self.storage.target().sync_all().attempt(Object::Target, "sync", 0, old_len)?;
+            self.saver().verify_written(std::slice::from_ref(&(0..old_len)))?;
         }
         let page = self.geometry.page;
         Record::erase_all(journal, page).attempt(Object::Journal, "write", page, 2 * page)?;
