@@ -595,7 +595,10 @@ class SpliceFile:
 
     @property
     def path(self) -> str:
-        """The path of the file, without symlinks, or the address of the object."""
+        """The path of the file, without symlinks, or the address of the object.
+
+        A commit finds the new path of a renamed file.
+        """
     @property
     def etag(self) -> str | None:
         """The ETag of the object as it was opened or last committed; None of a file.

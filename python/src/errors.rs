@@ -150,6 +150,7 @@ fn kind(error: &Error) -> Kind {
         Error::NeedsRecovery { .. }
         | Error::JournalCorrupt { .. }
         | Error::ChangedSinceCrash { .. }
+        | Error::DiskDiffers { .. }
         | Error::WrongFile { .. }
         | Error::PastCommitPoint { .. }
         | Error::JournalVersion { .. }

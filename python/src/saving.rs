@@ -94,7 +94,9 @@ impl Mmap {
             if !self.shared.protection().commits() && window.is_unsaved() {
                 return Err(PyValueError::new_err("a copy-on-write map is never written"));
             }
-            window.tracked()?.file.plan_with(&options).map_err(to_python)
+            let file = &mut window.tracked()?.file;
+            file.locate().map_err(to_python)?;
+            file.plan_with(&options).map_err(to_python)
         })?;
         plan_to_python(py, &plan)
     }

@@ -370,8 +370,8 @@ def test_a_failed_flush_keeps_file_and_edits(data: Path) -> None:
             mapped.flush()
         assert (mapped[:7], moved.read_bytes()) == (b"new0000", CONTENTS)
         moved.rename(data)
-        with pytest.raises(bytesplice.ChangedError):
-            mapped.flush()
+        mapped.flush()
+        assert data.read_bytes() == b"new" + CONTENTS
         del mapped[:3]
     assert data.read_bytes() == CONTENTS
 
@@ -385,3 +385,38 @@ def test_a_dropped_map_is_gone(data: Path) -> None:
         gc.collect()
         assert reference() is None
     assert data.read_bytes() == b"x" + CONTENTS[1:]
+
+
+def test_a_new_mode_or_name_is_no_change_by_others(data: Path) -> None:
+    new = data.with_name("new name")
+    with opened(data) as mapped:
+        mapped.insert(4, b"map")
+        data.chmod(0o640)
+        os.link(data, data.with_name("link"))
+        data.rename(new)
+        assert mapped.plan()["strategy"] != "direct"
+        mapped.flush()
+        assert new.read_bytes() == CONTENTS[:4] + b"map" + CONTENTS[4:]
+        mapped.insert(0, b"again")
+        new.rename(data)
+    assert data.read_bytes() == b"again" + CONTENTS[:4] + b"map" + CONTENTS[4:]
+    assert not new.exists()
+    assert sorted(entry.name for entry in data.parent.iterdir()) == ["data", "link"]
+
+
+def test_maps_removed_while_open(data: Path) -> None:
+    with data.open("rb") as reader:
+        with opened(data) as mapped:
+            mapped.insert(4, b"new")
+            data.unlink()
+        assert reader.read() == CONTENTS[:4] + b"new" + CONTENTS[4:]
+    assert list(data.parent.iterdir()) == []
+
+
+def test_maps_of_a_path_that_another_file_took(data: Path) -> None:
+    with pytest.raises(bytesplice.ChangedError, match="is now .*data.1"), opened(data) as mapped:
+        mapped.insert(4, b"new")
+        data.rename(data.with_name("data.1"))
+        data.write_bytes(b"theirs")
+    assert data.read_bytes() == b"theirs"
+    assert data.with_name("data.1").read_bytes() == CONTENTS

@@ -865,3 +865,18 @@ def test_the_command_line(data: Path, tmp_path: Path) -> None:
     assert b"frobnicate" in done.stderr
     done = run("--version")
     assert done.stdout.startswith(b"bytesplice ")
+
+
+def test_renamed_files_are_followed(data: Path) -> None:
+    new = data.with_name("new name")
+    with bytesplice.open(data) as file:
+        file.insert(4, b"new")
+        data.chmod(0o640)
+        data.rename(new)
+        file.plan()
+        file.commit()
+        assert file.path == str(new)
+        assert str(new) in repr(file)
+        file.insert(0, b"0")
+    assert list(new.parent.iterdir()) == [new]
+    assert new.read_bytes() == b"0" + CONTENTS[:4] + b"new" + CONTENTS[4:]

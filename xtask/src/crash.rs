@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
 use crate::report::Report;
-use crate::{cargo_tests, faults, kills, power_cuts, shutdowns};
+use crate::{cargo_tests, failing_disks, faults, kills, power_cuts, shutdowns};
 
 /// A kind of crash test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,15 +12,17 @@ pub enum Tier {
     Faults,
     PowerCuts,
     Shutdowns,
+    FailingDisks,
     Limits,
     Fuzz,
 }
 
 impl Tier {
     /// All of them, the quick ones first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PowerCuts,
         Self::Shutdowns,
+        Self::FailingDisks,
         Self::Kills,
         Self::Limits,
         Self::Fuzz,
@@ -36,6 +38,7 @@ impl Tier {
             Self::Faults => "faults",
             Self::PowerCuts => "power-cuts",
             Self::Shutdowns => "shutdowns",
+            Self::FailingDisks => "failing-disks",
             Self::Limits => "limits",
             Self::Fuzz => "fuzz",
         }
@@ -56,6 +59,7 @@ impl Tier {
             Self::Faults => faults::run(seed, &arguments.faults, deadline),
             Self::PowerCuts => power_cuts::run(seed, &arguments.states, deadline),
             Self::Shutdowns => shutdowns::run(seed, arguments.rounds, deadline),
+            Self::FailingDisks => failing_disks::run(seed, deadline),
             Self::Limits => cargo_tests::limits(),
             Self::Fuzz => cargo_tests::fuzz(seed),
         }

@@ -41,13 +41,20 @@ struct State<Mark> {
     bytes: Vec<u8>,
     overwritten: Vec<(u64, Box<[u8]>)>,
     log: Option<Vec<Event<Mark>>>,
+    /// What writes are refused with `EIO` if they contain it.
+    refused: Option<Box<[u8]>>,
 }
 
 impl<Mark: Send + 'static> FuseDisk<Mark> {
     /// A disk of `len` zeros.
     pub fn new(len: u64) -> Result<Self, String> {
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let state = State { bytes: vec![0; len as usize], overwritten: Vec::new(), log: None };
+        let state = State {
+            bytes: vec![0; len as usize],
+            overwritten: Vec::new(),
+            log: None,
+            refused: None,
+        };
         let memory = Arc::new(Mutex::new(state));
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("bytesplice-crash-disk".into())];
@@ -77,6 +84,11 @@ impl<Mark: Send + 'static> FuseDisk<Mark> {
     /// Stops to record; all events since the start.
     pub fn stop(&self) -> Vec<Event<Mark>> {
         lock(&self.memory).log.take().unwrap_or_default()
+    }
+
+    /// Refuses from now on every write that contains these bytes; without, takes all of them again.
+    pub fn refuse(&self, bytes: Option<Box<[u8]>>) {
+        lock(&self.memory).refused = bytes;
     }
 
     /// This moment, to go back to.
@@ -209,6 +221,11 @@ impl<Mark: Send + 'static> Filesystem for Server<Mark> {
         reply: ReplyWrite,
     ) {
         let mut state = lock(&self.memory);
+        if let Some(refused) = &state.refused
+            && data.windows(refused.len()).any(|bytes| *bytes == **refused)
+        {
+            return reply.error(Errno::EIO);
+        }
         if !state.write(offset, data) {
             return reply.error(Errno::ENOSPC);
         }

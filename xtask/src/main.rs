@@ -6,7 +6,7 @@
 //! cargo xtask power-cuts [--minutes N] [--seed S] [--ext4 STATES] [--xfs STATES] [--btrfs STATES]
 //! cargo xtask shutdowns [--minutes N] [--seed S] [--rounds N]
 //! cargo xtask faults [--minutes N] [--seed S] [--injections N|every] [--scenarios NAME,NAME…] [--case CASE]
-//! cargo xtask simulator | kills | limits | fuzz [--minutes N] [--seed S]
+//! cargo xtask simulator | kills | failing-disks | limits | fuzz [--minutes N] [--seed S]
 //!     one tier; what it simulates stands on top of its file in xtask/src
 //! ```
 //! Fails if anything is wrong, and names the seed. Mounting needs root: without it tiers are skipped, loudly.
@@ -16,6 +16,7 @@ mod cargo_tests;
 mod chance;
 mod crash;
 mod extents;
+mod failing_disks;
 mod faults;
 mod file_system;
 mod fuse_disk;

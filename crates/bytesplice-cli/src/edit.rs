@@ -209,7 +209,7 @@ impl<'a> Edit<'a> {
     pub fn finish(mut self, done: &str) -> Result<(), Failure> {
         let replaces = matches!(self.options.strategy, StrategyArgument::Replace);
         let plan = if self.options.dry_run || self.options.json || replaces {
-            Some(EditPlan::of(&self.file, &self.options.commit_options())?)
+            Some(EditPlan::of(&mut self.file, &self.options.commit_options())?)
         } else {
             None
         };

@@ -21,9 +21,13 @@ impl EditPlan {
     ///
     /// # Errors
     /// There is none: the strategy, or the store, does not allow it.
-    pub fn of(opened: &Opened, options: &CommitOptions<'_>) -> Result<Self, Failure> {
+    pub fn of(opened: &mut Opened, options: &CommitOptions<'_>) -> Result<Self, Failure> {
         Ok(match opened {
-            Opened::File(file) => Self::File(Box::new(file.plan_with(options)?)),
+            Opened::File(file) => {
+                // Others may have renamed it while the edits were read.
+                file.locate()?;
+                Self::File(Box::new(file.plan_with(options)?))
+            }
             Opened::Object(object) => Self::Object(Box::new(object.plan()?)),
         })
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 pub use self::mismatch::Mismatch;
 pub use self::state::FileState;
-use self::text::{Bytes, InLine, Instead, Outside, Shown, WhenCancelled, WhenLeft};
+pub(crate) use self::text::Shown;
+use self::text::{AfterCall, Bytes, InLine, Instead, Outside, WhenCancelled, WhenLeft};
 use crate::Strategy;
 use crate::script::ScriptProblem;
 use crate::vcdiff::VcdiffProblem;
@@ -309,6 +310,26 @@ pub enum Error {
         /// What differs.
         detail: String,
     },
+    /// The disk does not hold what recovery wrote to the file and synced, or not what the system has cached of the journal:
+    /// the disk failed earlier, and the system goes on as if it had not. The journal is kept.
+    #[error(
+        "{}: the disk does not hold what was written to {} ({len} bytes at offset {offset}), though the system reported success: unmount the file system and mount it again, then recover (journal: {})",
+        Shown(path),
+        if *in_journal { "the journal" } else { "the file" },
+        Shown(journal)
+    )]
+    DiskDiffers {
+        /// The file.
+        path: PathBuf,
+        /// The journal of the commit.
+        journal: PathBuf,
+        /// Whether the bytes are those of the journal, and not of the file.
+        in_journal: bool,
+        /// Offset of the bytes that differ.
+        offset: u64,
+        /// How many bytes were compared there.
+        len: u64,
+    },
     /// The journal does not belong to the file. Nothing was touched.
     #[error(
         "{}: the journal {} does not belong to this file: {detail}; nothing was touched: {mismatch}",
@@ -404,9 +425,10 @@ pub enum Error {
     },
     /// A system call failed.
     #[error(
-        "{}: cannot {operation}{}: {source}; {state}",
+        "{}: cannot {operation}{}: {source}; {}",
         Shown(path),
-        Bytes { offset: *offset, len: *len }
+        Bytes { offset: *offset, len: *len },
+        AfterCall { operation, state }
     )]
     Io {
         /// The file that was read or written.
@@ -518,6 +540,7 @@ impl Error {
             Self::NeedsRecovery { journal, .. }
             | Self::JournalCorrupt { journal, .. }
             | Self::ChangedSinceCrash { journal, .. }
+            | Self::DiskDiffers { journal, .. }
             | Self::JournalMissing { journal, .. }
             | Self::PastCommitPoint { journal, .. }
             | Self::JournalVersion { journal, .. } => {
@@ -631,6 +654,7 @@ impl Error {
             Self::NeedsRecovery { path, journal }
             | Self::JournalCorrupt { path, journal, .. }
             | Self::ChangedSinceCrash { path, journal, .. }
+            | Self::DiskDiffers { path, journal, .. }
             | Self::WrongFile { path, journal, .. }
             | Self::JournalVersion { path, journal, .. }
             | Self::JournalMissing { path, journal }

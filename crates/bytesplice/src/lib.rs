@@ -54,6 +54,7 @@ mod history;
 mod identity;
 mod lines;
 mod lock;
+mod name;
 mod open;
 mod options;
 mod overwrite;

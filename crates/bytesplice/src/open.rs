@@ -156,7 +156,7 @@ pub(crate) fn leads_to(path: &Path, key: (u64, u64)) -> io::Result<bool> {
 
 /// Paths of an open descriptor: one to open its file anew, and one to show.
 #[cfg(not(target_os = "macos"))]
-mod descriptor {
+pub(crate) mod descriptor {
     use std::ffi::OsStr;
     use std::fs::File;
     use std::io;
@@ -179,7 +179,7 @@ mod descriptor {
 
 /// Paths of an open descriptor: one to open its file anew, and one to show.
 #[cfg(target_os = "macos")]
-mod descriptor {
+pub(crate) mod descriptor {
     use std::ffi::OsString;
     use std::fs::File;
     use std::io;

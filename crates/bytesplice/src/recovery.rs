@@ -2,7 +2,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::commit::engine::Engine;
+use crate::commit::engine::{Engine, Verification};
 use crate::commit::locate::storage_of;
 use crate::commit::plan::Geometry;
 use crate::commit::recover::Goal;
@@ -151,7 +151,13 @@ fn recover_locked(file: &Arc<File>, path: &Path, goal: Goal) -> Result<Recovery>
     let storage = storage(file, path)?;
     let mut unwatched = |_| {};
     let watch = Watch::new(&mut unwatched);
-    let mut engine = Engine { storage: &storage, geometry: Geometry::REAL, watch };
+    // Who forces a recovery has read why it stopped: where the disk cannot be read, the cache is believed then.
+    let verification = if goal == (Goal::Recover { force: true }) {
+        Verification::WherePossible
+    } else {
+        Verification::Required
+    };
+    let mut engine = Engine { storage: &storage, geometry: Geometry::REAL, watch, verification };
     engine.recover(goal).map_err(|failure| failure.into_error(path, &storage.journal_path()))
 }
 

@@ -6,7 +6,7 @@
 use std::io;
 use std::ops::{AddAssign, Range};
 
-use crate::commit::engine::Engine;
+use crate::commit::engine::{Engine, Verification};
 use crate::commit::failure::Failure;
 use crate::commit::literals::{PieceLiterals, Sources};
 use crate::commit::plan::Geometry;
@@ -379,7 +379,14 @@ fn recover(storage: &SimulatedStorage, geometry: Geometry) -> Result<(), Failure
 }
 
 fn settle(storage: &SimulatedStorage, geometry: Geometry, goal: Goal) -> Result<(), Failure> {
-    Engine { storage, geometry, watch: Watch::new(&mut |_| {}) }.recover(goal)?;
+    Engine {
+        storage,
+        geometry,
+        watch: Watch::new(&mut |_| {}),
+        // The disk in memory holds what was synced.
+        verification: Verification::None,
+    }
+    .recover(goal)?;
     replacing::recover(storage)
 }
 
@@ -463,12 +470,14 @@ impl Edits {
         }
         let sources = Memory { original: seen.contents().to_vec(), added: &self.added };
         let literals = PieceLiterals::new(&literals, &sources);
-        Engine { storage, geometry, watch: Watch::new(&mut |_| {}) }.commit(
-            &program,
-            &literals,
-            nonce,
-            &mut || Ok(()),
-        )
+        Engine {
+            storage,
+            geometry,
+            watch: Watch::new(&mut |_| {}),
+            // The disk in memory holds what was synced.
+            verification: Verification::None,
+        }
+        .commit(&program, &literals, nonce, &mut || Ok(()))
     }
 }
 

@@ -60,8 +60,9 @@ impl PySpliceFile {
         allow_writers: bool,
     ) -> PyResult<Bound<'py, PyDict>> {
         let how = How::of_file(strategy, durable, allow_writers, None)?;
-        self.file.with(py, |edited| match &edited.file {
+        self.file.with(py, |edited| match &mut edited.file {
             Opened::File(file) => {
+                file.locate().map_err(to_python)?;
                 plan_to_python(py, &file.plan_with(&how.options()).map_err(to_python)?)
             }
             Opened::Object(object) => {

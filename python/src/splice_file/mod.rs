@@ -5,8 +5,9 @@ mod edits;
 mod history;
 mod search;
 
-use std::ffi::CString;
-use std::path::PathBuf;
+use std::ffi::{CString, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -253,7 +254,8 @@ fn apply(
 #[pyclass(name = "SpliceFile", module = "bytesplice", frozen, weakref, mapping)]
 pub(crate) struct PySpliceFile {
     pub(crate) file: SharedFile,
-    path: PathBuf,
+    /// Where the file was when it was opened or last committed.
+    path: Mutex<PathBuf>,
     /// How an object is committed.
     writes: WriteOptions,
 }
@@ -265,7 +267,18 @@ impl PySpliceFile {
             Opened::File(file) => (file.path().into(), file.is_read_only()),
             Opened::Object(object) => (address(object.store().name()).into(), read_only),
         };
-        Self { file: SharedFile::new(file, read_only), path, writes }
+        Self { file: SharedFile::new(file, read_only), path: Mutex::new(path), writes }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.path.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_path(&self, path: &Path) {
+        let mut known = self.path.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != path {
+            *known = path.into();
+        }
     }
 
     fn of_file(file: SpliceFile) -> Self {
@@ -338,6 +351,9 @@ impl PySpliceFile {
                 }
                 Opened::Object(object) => return commit_object(py, object, how, self.writes),
             };
+            if is_modified {
+                self.set_path(file.locate().map_err(to_python)?);
+            }
             let stores = is_modified.then(|| FileStores::at(file.path())).flatten();
             let _committing = stores.as_ref().map(|stores| stores.committing(py)).transpose()?;
             let _calling = self.file.calling();
@@ -349,9 +365,11 @@ impl PySpliceFile {
 #[pymethods]
 impl PySpliceFile {
     /// The path of the file, without symlinks, or the address of the object.
-    #[getter]
-    fn path(&self) -> &std::ffi::OsStr {
-        self.path.as_os_str()
+    ///
+    /// A commit finds the new path of a renamed file.
+    #[getter(path)]
+    fn path_as_text(&self) -> OsString {
+        self.path().into_os_string()
     }
 
     /// The ETag of the object as it was opened or last committed; None of a file, and of an object that is not there yet.
@@ -456,7 +474,7 @@ impl PySpliceFile {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let path = &self.path;
+        let path = self.path();
         Ok(match &*self.file.lock(py)? {
             None => format!("<bytesplice.SpliceFile {path:?} closed>"),
             Some(edited) => {
@@ -475,8 +493,8 @@ impl Drop for PySpliceFile {
         }
         Python::try_attach(|py| {
             let pending = PyErr::take(py);
-            let path = self.path.display();
-            let message = format!("{path} was never closed: its edits are discarded");
+            let path = self.path();
+            let message = format!("{} was never closed: its edits are discarded", path.display());
             let message = CString::new(message.replace('\0', "")).unwrap_or_default();
             let category = py.get_type::<PyResourceWarning>();
             if let Err(error) = PyErr::warn(py, &category, &message, 1) {

@@ -150,7 +150,9 @@ impl<S: Storage> Engine<'_, S> {
             offset += len;
             Ok(())
         })?;
-        target.sync_data().attempt(Object::Target, "sync", start, record.carry_len)
+        target.sync_data().attempt(Object::Target, "sync", start, record.carry_len)?;
+        let chunk = start..start + record.carry_len;
+        self.saver().verify_written(std::slice::from_ref(&chunk))
     }
 
     /// Goes on from a record of phase 4, or of a commit that is being taken back. The samples of the record have been

@@ -53,6 +53,20 @@ pub(crate) struct Engine<'a, S: Storage> {
     pub geometry: Geometry,
     /// Told of the progress, and asked whether to stop.
     pub watch: Watch<'a>,
+    /// Whether the disk is read to see that it holds what was written and synced.
+    pub verification: Verification,
+}
+
+/// Whether a sync is believed. A commit does: an error of the disk before it would have been reported to somebody else. A
+/// recovery does not, because the commit that it finishes may have been cut short by an error of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verification {
+    /// Syncs are believed.
+    None,
+    /// The disk is read, where the file system lets that be done.
+    WherePossible,
+    /// The disk is read; where that is not possible, recovery stops.
+    Required,
 }
 
 /// Asks whether the target and the sources are still what the plan was made for.
@@ -176,7 +190,7 @@ impl<'a, S: Storage> Engine<'a, S> {
     }
 
     pub(super) fn saver(&self) -> Saver<'a, S> {
-        Saver { storage: self.storage, geometry: self.geometry }
+        Saver { storage: self.storage, geometry: self.geometry, verification: self.verification }
     }
 
     /// Carries a step out, without making it durable. What a broken step may have overwritten already is read from the blocks

@@ -1,11 +1,10 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::ptr;
 use std::sync::Arc;
 
 use super::candidate::{Candidate, Method};
 use super::choice::Survey;
-use super::engine::Engine;
+use super::engine::{Engine, Verification};
 use super::failure::{Failure, IoFailure, Object, Stage};
 use super::journal;
 use super::literals::{PieceLiterals, Sources};
@@ -17,7 +16,7 @@ use super::{direct, order};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
 use crate::pieces::{Piece, PieceTree, Source};
-use crate::source::{Original, OriginalFile};
+use crate::source::Original;
 use crate::storage::mount;
 use crate::storage::os::{self, OsStorage};
 use crate::storage::os_file::file_size_limit;
@@ -137,6 +136,7 @@ impl SpliceFile {
                 Some(FileLock::try_acquire(self.original.file(), &self.path, Access::Exclusive)?)
             }
         };
+        self.locate()?;
         self.check_unchanged()?;
         self.check_mount(options.strategy)?;
         if options.strategy == Strategy::Replace {
@@ -238,7 +238,12 @@ impl SpliceFile {
                 direct::commit(storage, plan, &sources, Geometry::REAL, &mut watch)
             }
             Method::Program(program) => {
-                let mut engine = Engine { storage, geometry: Geometry::REAL, watch };
+                let mut engine = Engine {
+                    storage,
+                    geometry: Geometry::REAL,
+                    watch,
+                    verification: Verification::None,
+                };
                 engine.commit(program, &sources, random_nonce(), &mut || self.check_unchanged())
             }
         }
@@ -246,26 +251,13 @@ impl SpliceFile {
 
     /// Fails unless the file, its path and all sources are what they were.
     pub(super) fn check_unchanged(&self) -> Result<()> {
-        let changed = |what: String| Error::Changed { path: self.path.clone(), what };
-        let ours: *const OriginalFile = Arc::as_ptr(&self.original);
-        if !ptr::addr_eq(ours, Arc::as_ptr(&self.contents.original)) {
-            return Err(changed("its contents were swapped with those of another file".into()));
-        }
+        self.check_own_contents()?;
         let now = Identity::of(self.original.file())
             .map_err(|source| self.io_error("read the state of the file", source))?;
         if let Some(what) = self.original.identity().difference(&now) {
-            return Err(changed(what));
+            return Err(Error::Changed { path: self.path.clone(), what });
         }
-        if !self.unlinked {
-            match Identity::at(&self.path) {
-                Ok(there) if there.key() == now.key() => {}
-                Ok(_) => return Err(changed("another file is at this path".into())),
-                Err(error) if error.kind() == ErrorKind::NotFound => {
-                    return Err(changed("nothing is at this path any more".into()));
-                }
-                Err(source) => return Err(self.io_error("read the state of the file", source)),
-            }
-        }
+        self.check_name()?;
         self.sources.iter().try_for_each(|source| source.check_unchanged())
     }
 
@@ -370,6 +362,13 @@ impl Failure {
             Self::Version(found) => {
                 Error::JournalVersion { path, journal, found, supported: journal::VERSION }
             }
+            Self::DiskDiffers { object, range } => Error::DiskDiffers {
+                path,
+                journal,
+                in_journal: object == Object::Journal,
+                offset: range.start,
+                len: range.end - range.start,
+            },
             Self::JournalMissing => Error::JournalMissing { path, journal },
             Self::Io(failure) => failure.into_error(&path, &journal),
             Self::Cancelled(stage) => Error::Cancelled { path, state: stage.file_state(&journal) },

@@ -21,6 +21,13 @@ pub(crate) enum Failure {
     Version(u32),
     /// The target is marked, but has no journal; nothing was touched.
     JournalMissing,
+    /// The disk does not hold what was written and synced, or what is cached of the journal.
+    DiskDiffers {
+        /// The target or its journal.
+        object: Object,
+        /// Where, in bytes.
+        range: std::ops::Range<u64>,
+    },
     /// The caller asked to stop.
     Cancelled(Stage),
     /// The file system does not do to this file what the strategy needs; nothing was changed.

@@ -34,7 +34,7 @@
 use std::ops::Range;
 
 use super::checksum::checksum;
-use super::engine::{Armed, Engine, Prepared, total};
+use super::engine::{Armed, Engine, Prepared, Verification, total};
 use super::failure::{Attempt, Failure, Object, Stage};
 use super::journal::header::{Header, HeaderState};
 use super::journal::record::{ROLL_BACK, Record};
@@ -99,6 +99,10 @@ impl<S: Storage> Engine<'_, S> {
         journal.sync_all().attempt(Object::Journal, "sync", 0, 0)?;
         journal.forget_cached();
         let page = self.geometry.page;
+        self.saver().verify_journal(&journal, std::slice::from_ref(&(0..4 * page)))?;
+        if self.verification != Verification::None {
+            self.storage.target().note_writes();
+        }
         let state = Header::read(&journal, page).attempt(Object::Journal, "read", 0, page)?;
         // A journal in its own inode is obeyed for the inode that it names only: that file may still be there.
         let forced = force && matches!(state, HeaderState::Elsewhere(_));
@@ -193,6 +197,14 @@ impl<S: Storage> Engine<'_, S> {
         let layout = header
             .layout(self.geometry.page)
             .ok_or_else(|| Failure::Corrupt("the lengths in its header overflow".into()))?;
+        // All that recovery reads, but the snapshot, which is as long as the file.
+        let slots = if header.snapshot { 0 } else { header.slot_len };
+        let parts = [
+            layout.runs..layout.literals + header.literal_len,
+            layout.saved[0]..layout.saved[0] + slots,
+            layout.saved[1]..layout.saved[1] + slots,
+        ];
+        self.saver().verify_journal(&journal, &parts)?;
         Ok(Armed { journal, header, layout, marked })
     }
 
@@ -537,6 +549,7 @@ impl<S: Storage> Engine<'_, S> {
         }
         if !self.erases_early() {
             self.storage.target().sync_all().attempt(Object::Target, "sync", 0, old_len)?;
+            self.saver().verify_written(std::slice::from_ref(&(0..old_len)))?;
         }
         let page = self.geometry.page;
         Record::erase_all(journal, page).attempt(Object::Journal, "write", page, 2 * page)?;

@@ -2,7 +2,7 @@ use std::io;
 use std::ops::Range;
 
 use super::checksum::checksum;
-use super::engine::{Armed, Prepared, total};
+use super::engine::{Armed, Prepared, Verification, total};
 use super::failure::{Attempt, Failure, Object};
 use super::journal;
 use super::journal::VERSION_1;
@@ -24,6 +24,8 @@ pub(super) struct Saver<'s, S: Storage> {
     pub storage: &'s S,
     /// The sizes to work with.
     pub geometry: Geometry,
+    /// Whether syncs are believed.
+    pub verification: Verification,
 }
 
 impl<S: Storage> Saver<'_, S> {
@@ -117,7 +119,44 @@ impl<S: Storage> Saver<'_, S> {
             Some(ProgramStep::Write(_)) => target.sync_data(),
             Some(ProgramStep::Shift { .. }) | None => target.sync_all(),
         };
-        synced.attempt(Object::Target, "sync", 0, prepared.program.working_len())
+        synced.attempt(Object::Target, "sync", 0, prepared.program.working_len())?;
+        let Some(ProgramStep::Write(steps)) = prepared.program.step(number) else { return Ok(()) };
+        steps.iter().try_for_each(|step| self.verify_written(&step.ranges))
+    }
+
+    /// Fails if the disk does not hold what was written to these ranges of the target and synced.
+    pub fn verify_written(&self, ranges: &[Range<u64>]) -> Result<(), Failure> {
+        self.verify(Object::Target, ranges, |ranges| self.storage.target().first_lost(ranges))
+    }
+
+    /// Fails if these ranges of the journal are not on the disk as they are read.
+    pub fn verify_journal(&self, journal: &S::File, ranges: &[Range<u64>]) -> Result<(), Failure> {
+        self.verify(Object::Journal, ranges, |ranges| journal.first_stale(ranges))
+    }
+
+    fn verify(
+        &self,
+        object: Object,
+        ranges: &[Range<u64>],
+        difference: impl FnOnce(&[Range<u64>]) -> io::Result<Option<Range<u64>>>,
+    ) -> Result<(), Failure> {
+        if self.verification == Verification::None {
+            return Ok(());
+        }
+        match difference(ranges) {
+            Ok(None) => Ok(()),
+            Ok(Some(range)) => Err(Failure::DiskDiffers { object, range }),
+            Err(error)
+                if error.kind() == io::ErrorKind::Unsupported
+                    && self.verification == Verification::WherePossible =>
+            {
+                Ok(())
+            }
+            Err(error) => {
+                let start = ranges.first().map_or(0, |range| range.start);
+                Err(error).attempt(object, "read from the disk what was written to", start, 0)
+            }
+        }
     }
 
     /// Copies the old blocks that a step both reads and writes into its slot; gives the checksums, and how

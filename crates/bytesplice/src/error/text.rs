@@ -79,6 +79,27 @@ impl fmt::Display for Instead<'_> {
     }
 }
 
+/// What the file holds after a call failed.
+pub(super) struct AfterCall<'a> {
+    pub operation: &'a str,
+    pub state: &'a FileState,
+}
+
+impl fmt::Display for AfterCall<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.operation, self.state) {
+            // Linux takes what a disk refused for written, and believes that as long as the file system is mounted.
+            ("write" | "sync", FileState::Recoverable { journal }) => write!(
+                out,
+                "the commit was cut short and its journal kept: mount the file system anew once the disk is in order, \
+                 then run `bytesplice recover` on the file (journal: {})",
+                Shown(journal)
+            ),
+            (_, state) => state.fmt(out),
+        }
+    }
+}
+
 /// What the file holds after a commit was cancelled.
 pub(super) struct WhenCancelled<'a>(pub &'a FileState);
 
@@ -111,7 +132,7 @@ impl fmt::Display for WhenLeft<'_> {
 
 /// A path for a message: lossy, and with control characters escaped so that a file name cannot drive a terminal. An empty
 /// one is shown as an empty pair of quotes.
-pub(super) struct Shown<'a>(pub &'a Path);
+pub(crate) struct Shown<'a>(pub &'a Path);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

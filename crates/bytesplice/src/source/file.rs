@@ -1,7 +1,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::{Range, RangeBounds};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::identity::Identity;
@@ -54,17 +54,33 @@ impl FileSource {
         &self.identity
     }
 
-    /// Fails unless the path still leads to the same file in the same state.
+    /// Fails if the bytes of the file changed, the file was removed, or another file has its path. A renamed file is the same
+    /// file: its bytes are read through the open descriptor.
     ///
     /// # Errors
     /// [`Error::SourceChanged`].
     pub fn check_unchanged(&self) -> Result<()> {
-        let what = match Identity::at(&self.absolute) {
-            Ok(now) => self.identity.difference(&now),
-            Err(error) if error.kind() == ErrorKind::NotFound => Some("it was removed".to_owned()),
-            Err(error) => Some(error.to_string()),
-        };
+        let what = self.change().unwrap_or_else(|error| Some(error.to_string()));
         what.map_or(Ok(()), |what| Err(Error::SourceChanged { path: self.path.clone(), what }))
+    }
+
+    /// What others did to the file, in words.
+    fn change(&self) -> io::Result<Option<String>> {
+        let metadata = self.file.metadata()?;
+        let now = Identity::from(&metadata);
+        match Identity::at(&self.absolute) {
+            Ok(there) if there.key() == now.key() => {}
+            Ok(_) => return Ok(Some("another file is at this path".to_owned())),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                if metadata.nlink() == 0 {
+                    return Ok(Some("it was removed".to_owned()));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(self.identity.difference(&now))
     }
 
     /// Fills `buffer` with the bytes from `offset` on.

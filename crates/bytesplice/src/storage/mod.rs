@@ -9,6 +9,8 @@ use std::ops::Range;
 pub(crate) mod backup;
 pub(crate) mod capabilities;
 pub(crate) mod directory;
+#[cfg(target_os = "linux")]
+mod disk;
 pub(crate) mod extents;
 pub(crate) mod lease;
 mod length;
@@ -101,6 +103,20 @@ pub(crate) trait StorageFile: Sync {
     /// shared blocks. Changes of the length do not count, as they can be measured. True where that is not known.
     fn may_have_changed_bytes(&self) -> bool {
         true
+    }
+
+    /// Notes from now on what is written, for [`first_lost`](Self::first_lost).
+    fn note_writes(&self) {}
+
+    /// The first write that was noted, begins in `ranges` and is not what the disk holds, though it was synced: after an
+    /// earlier write-back failed, a sync may succeed without that. The writes are forgotten.
+    fn first_lost(&self, _ranges: &[Range<u64>]) -> io::Result<Option<Range<u64>>> {
+        Ok(None)
+    }
+
+    /// The first part of `ranges` that is read otherwise than the disk holds it.
+    fn first_stale(&self, _ranges: &[Range<u64>]) -> io::Result<Option<Range<u64>>> {
+        Ok(None)
     }
 
     /// Whether the commit waits for the disk in the end, so that copying faster would gain nothing.

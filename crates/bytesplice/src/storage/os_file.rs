@@ -4,9 +4,13 @@ use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+#[cfg(target_os = "linux")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::UNIX_EPOCH;
 
+#[cfg(target_os = "linux")]
+use super::disk;
 use super::write_behind::WriteBehind;
 use super::{InodeIdentity, StorageFile, extents};
 
@@ -18,13 +22,22 @@ pub(crate) struct OsFile {
     write_behind: WriteBehind,
     /// Whether bytes of the file were changed, or may have been, by calls on this.
     changed: AtomicBool,
+    /// What was written, once that is to be noted.
+    #[cfg(target_os = "linux")]
+    written: OnceLock<disk::Written>,
 }
 
 impl OsFile {
     /// The file; without `synced` its syncs do nothing.
     pub fn new(file: Arc<File>, synced: bool) -> Self {
-        let (write_behind, changed) = (WriteBehind::default(), AtomicBool::new(false));
-        Self { file, synced, write_behind, changed }
+        Self {
+            file,
+            synced,
+            write_behind: WriteBehind::default(),
+            changed: AtomicBool::new(false),
+            #[cfg(target_os = "linux")]
+            written: OnceLock::new(),
+        }
     }
 
     /// The open file.
@@ -80,6 +93,10 @@ impl StorageFile for OsFile {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+        #[cfg(target_os = "linux")]
+        if let Some(written) = self.written.get() {
+            written.note(bytes, offset);
         }
         Ok(())
     }
@@ -157,6 +174,23 @@ impl StorageFile for OsFile {
 
     fn may_have_changed_bytes(&self) -> bool {
         self.changed.load(Ordering::Relaxed)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn note_writes(&self) {
+        if self.synced {
+            self.written.get_or_init(disk::Written::default);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn first_lost(&self, ranges: &[Range<u64>]) -> io::Result<Option<Range<u64>>> {
+        self.written.get().map_or(Ok(None), |written| disk::first_lost(&self.file, written, ranges))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn first_stale(&self, ranges: &[Range<u64>]) -> io::Result<Option<Range<u64>>> {
+        if self.synced { disk::first_stale(&self.file, ranges) } else { Ok(None) }
     }
 
     fn waits_for_disk(&self) -> bool {
