@@ -159,6 +159,18 @@ mod tests {
     use crate::Error;
 
     #[test]
+    fn after_a_failed_write_the_file_system_is_mounted_anew_before_recovery() {
+        let said = |operation, state| {
+            let (path, source) = (PathBuf::from("file"), io::Error::other("no"));
+            let error = Error::Io { path, operation, offset: 0, len: 0, source, state };
+            error.to_string().contains("mount the file system anew")
+        };
+        let recoverable = || FileState::Recoverable { journal: PathBuf::from("journal") };
+        assert!(said("write", recoverable()) && said("sync", recoverable()));
+        assert!(!said("read", recoverable()) && !said("sync", FileState::Unchanged));
+    }
+
+    #[test]
     fn messages_name_bytes_and_paths_only_where_there_are_any() {
         for (offset, len, shown) in [
             (0, 0, "\"\": cannot sync: "),
