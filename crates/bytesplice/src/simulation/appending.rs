@@ -32,7 +32,7 @@ impl Case {
             Err(failure) if is_unchanged(failure) => Some(&self.old),
             // Others keep the file open, or appended behind the room for the new contents: recovery decides.
             Err(Failure::Io(failure)) if failure.stage == Stage::Recoverable => None,
-            Err(Failure::AppendedTo) => None,
+            Err(Failure::LeftBehind { .. }) => None,
             Err(failure) => return Err(format!("commit: {failure:?}")),
         };
         if whole.is_none() {
