@@ -8,6 +8,7 @@ use crate::commit::locate::storage_of;
 use crate::commit::plan::Geometry;
 use crate::lock::{FileLock, LockKind};
 use crate::regular::{self, Regular};
+use crate::storage::directory::is_no_regular_file;
 use crate::storage::os::journal_beside;
 use crate::storage::replacement::replacement_beside;
 use crate::storage::{Mark, Storage, StorageFile};
@@ -234,10 +235,4 @@ fn journal_status(
         Some(_) => JournalStatus::Finishing { journal },
     };
     Ok((status, lengths))
-}
-
-/// Whether a file was not opened because its name leads to something else, or is a symlink.
-fn is_no_regular_file(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::InvalidInput
-        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
 }

@@ -164,3 +164,33 @@ fn an_inode_number_that_is_used_again_is_told_by_its_missing_mark() {
         &["`forget`"],
     );
 }
+
+#[test]
+fn a_new_file_takes_the_name_in_the_directory_that_the_commit_began_in() {
+    let parent = tempfile::tempdir().unwrap();
+    let [folder, moved] = ["folder", "moved"].map(|name| parent.path().join(name));
+    fs::create_dir(&folder).unwrap();
+    let old = numbers(8 << 20);
+    fs::write(folder.join("data"), &old).unwrap();
+    let mut file = SpliceFile::open(folder.join("data")).unwrap();
+    file.replace(10..12, "four").unwrap();
+    let mut moves = Some(|| {
+        fs::rename(&folder, &moved).unwrap();
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("data"), "of somebody else").unwrap();
+        fs::write(folder.join(".data.bytesplice-new"), "a new file of somebody else").unwrap();
+    });
+    let mut progress = |_: bytesplice::Progress| {
+        if let Some(moves) = moves.take() {
+            moves();
+        }
+    };
+    let options = CommitOptions::new().strategy(Strategy::Replace).progress(&mut progress);
+    // The path leads to another file by now, which is noticed before the name changes.
+    assert!(file.commit_with(options).is_err());
+    assert_eq!(fs::read(folder.join("data")).unwrap(), b"of somebody else");
+    let theirs = fs::read(folder.join(".data.bytesplice-new")).unwrap();
+    assert_eq!(theirs, b"a new file of somebody else", "the new file of somebody else was removed");
+    assert!(fs::read(moved.join("data")).unwrap() == old);
+    assert!(!moved.join(".data.bytesplice-new").exists(), "the own new file was left");
+}

@@ -34,12 +34,12 @@ impl SpliceFile {
         let replacement = self.replacement(synced);
         self.check_journal()?;
         self.check_writers(allow_writers)?;
-        self.check_length_limit(replacement.beside())?;
+        self.check_length_limit(&replacement.beside())?;
         replacement.rehearse(cost.extra_disk).map_err(|(operation, source)| {
             let stage = Stage::Unchanged;
             let (object, offset, len) = (Object::Replacement, 0, 0);
             let failure = IoFailure { object, operation, offset, len, source, stage };
-            self.replacement_error(Failure::Io(failure), replacement.beside())
+            self.replacement_error(Failure::Io(failure), &replacement.beside())
         })?;
         self.rehearse_costs(&mut costs, synced);
         costs.insert(costs.len().saturating_sub(1), cost.clone());
@@ -59,7 +59,7 @@ impl SpliceFile {
         let pieces: Vec<Piece> = self.tree.iter().collect();
         let work =
             Work::new(&replacement, &pieces, replacement.can_clone()).map_err(|failure| {
-                failure.at(Stage::Unchanged).into_error(&self.path, replacement.beside())
+                failure.at(Stage::Unchanged).into_error(&self.path, &replacement.beside())
             })?;
         let surroundings = Surroundings {
             capabilities: Err("not looked at".into()),
@@ -97,7 +97,7 @@ impl SpliceFile {
         let replacement = self.replacement(options.durability == Durability::Synced);
         self.check_journal()?;
         self.check_writers(options.allow_writers)?;
-        self.check_length_limit(replacement.beside())?;
+        self.check_length_limit(&replacement.beside())?;
 
         let pieces: Vec<Piece> = self.tree.iter().collect();
         let mut report = options.progress;
@@ -117,7 +117,7 @@ impl SpliceFile {
         };
         let outcome = replace.commit(&pieces, &*self, &mut || self.check_unchanged());
         let file = outcome.map_err(|failure| {
-            let error = self.replacement_error(failure, replacement.beside());
+            let error = self.replacement_error(failure, &replacement.beside());
             if error.file_state() != FileState::Unchanged {
                 self.poisoned = Some(error.file_state());
             }

@@ -125,6 +125,12 @@ impl Directory {
         }
     }
 
+    /// Gives a file of this directory another name in it, in the place of the file that has that name.
+    pub fn replace(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        let handle = self.handle()?;
+        Ok(renameat(handle, from, handle, to)?)
+    }
+
     /// Makes the names in the directory durable.
     pub fn sync(&self) -> io::Result<()> {
         self.open_to_sync()?.sync_all()
@@ -146,6 +152,12 @@ impl Directory {
             Err(errno) => Err((*errno).into()),
         }
     }
+}
+
+/// Whether a file was not opened because its name leads to something else, or is a symlink.
+pub(crate) fn is_no_regular_file(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::InvalidInput
+        || error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }
 
 #[cfg(test)]

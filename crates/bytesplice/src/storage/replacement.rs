@@ -1,14 +1,18 @@
 //! What replacing a file needs from the system: a new file beside it, and its name.
 
 use std::cell::OnceCell;
-use std::fs::{File, OpenOptions};
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
+
 use super::capabilities::{self, Capabilities};
+use super::directory::{Directory, Key, is_no_regular_file};
 use super::extents;
 use super::metadata::{self, Mark};
 use super::os_file::{OsFile, file_size_limit};
@@ -17,7 +21,6 @@ use crate::Error;
 use crate::commit::replace::{COPY_METADATA, CREATE};
 use crate::identity::Identity;
 use crate::lock::{Access, FileLock};
-use crate::open::leads_to;
 
 /// A target file, and the new file beside it that is to take its name.
 pub(crate) trait Replacement {
@@ -80,8 +83,14 @@ const CLONED_BLOCK: u64 = 4096;
 /// A real file, and the new one beside it.
 pub(crate) struct OsReplacement {
     target: OsFile,
-    path: PathBuf,
-    beside: PathBuf,
+    /// The directory of the target and the new file, which stays the same one whatever becomes of its path.
+    directory: Directory,
+    /// The name of the target in it.
+    name: OsString,
+    /// The name of the new file in it.
+    new_name: OsString,
+    /// The new file that was created: nothing else is unlinked under its name.
+    created: OnceCell<Key>,
     synced: bool,
     lock: OnceCell<FileLock>,
 }
@@ -91,16 +100,18 @@ impl OsReplacement {
     pub fn new(target: Arc<File>, path: &Path, synced: bool) -> Self {
         Self {
             target: OsFile::new(target, synced),
-            path: path.into(),
-            beside: replacement_beside(path),
+            directory: Directory::of(path),
+            name: path.file_name().unwrap_or_default().into(),
+            new_name: replacement_beside(path).file_name().unwrap_or_default().into(),
+            created: OnceCell::new(),
             synced,
             lock: OnceCell::new(),
         }
     }
 
     /// Where the new file is, or would be.
-    pub fn beside(&self) -> &Path {
-        &self.beside
+    pub fn beside(&self) -> PathBuf {
+        self.directory.path().join(&self.new_name)
     }
 
     /// The lock on the new file, once it is created.
@@ -115,54 +126,52 @@ impl OsReplacement {
     pub fn rehearse(&self, len: u64) -> Result<(), (&'static str, io::Error)> {
         let to_create = |error| (CREATE, error);
         if self.synced {
-            self.open_directory().map_err(to_create)?;
+            self.directory.check_syncable().map_err(to_create)?;
         }
-        match self.beside.symlink_metadata() {
-            // What a broken commit left is removed by the next one.
-            Ok(found) if found.is_file() && self.is_stale().map_err(to_create)? => {}
-            Ok(_) => return Err((CREATE, ErrorKind::AlreadyExists.into())),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err((CREATE, error)),
+        let taken = self.directory.key(&self.new_name).map_err(to_create)?.is_some();
+        // What a broken commit left is removed by the next one.
+        if taken && self.stale().map_err(to_create)?.is_none() {
+            return Err((CREATE, ErrorKind::AlreadyExists.into()));
         }
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        let file = capabilities::try_new_file(directory, len).map_err(to_create)?;
+        let file = capabilities::try_new_file(self.directory.path(), len).map_err(to_create)?;
         metadata::copy_owner(self.target.file(), &file).map_err(to_create)?;
         metadata::copy_access(self.target.file(), &file).map_err(|error| (COPY_METADATA, error))
     }
 
     /// Whether the target can probably be cloned.
     pub fn can_clone(&self) -> bool {
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        Capabilities::of(directory, CLONED_BLOCK).is_ok_and(|capabilities| capabilities.shares)
-    }
-
-    fn open_directory(&self) -> io::Result<File> {
-        File::open(self.path.parent().unwrap_or(Path::new("/")))
+        Capabilities::of(self.directory.path(), CLONED_BLOCK)
+            .is_ok_and(|capabilities| capabilities.shares)
     }
 
     fn create_new(&self) -> io::Result<File> {
         // Nobody else may read what is not yet protected as the target is.
-        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&self.beside)
+        let file = self.directory.create_file(&self.new_name)?;
+        // A commit makes one new file, so that there is no other yet.
+        let _ = self.created.set(Identity::of(&file)?.key());
+        Ok(file)
     }
 
-    /// Whether the file beside was left by a commit: it carries our mark, or is empty (the commit ended before it could
+    /// The file beside, if it was left by a commit: it carries our mark, or is empty (the commit ended before it could
     /// mark it, and nothing is lost with it). Where files cannot carry marks, one with a single link and the owner of the
     /// target counts.
-    fn is_stale(&self) -> io::Result<bool> {
-        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-        let mut options = OpenOptions::new();
-        let file =
-            options.read(true).custom_flags(flags.bits().cast_signed()).open(&self.beside)?;
+    fn stale(&self) -> io::Result<Option<Key>> {
+        let file = match self.directory.open_existing(&self.new_name, OFlags::RDONLY) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Ok(None),
+            // A symlink, a directory or the like is none of ours.
+            Err(error) if is_no_regular_file(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let found = file.metadata()?;
-        if !found.is_file() || found.nlink() != 1 {
-            return Ok(false);
-        }
-        Ok(found.len() == 0
-            || match metadata::mark(&file)? {
-                Mark::Present => true,
-                Mark::Absent => false,
-                Mark::Unsupported => found.uid() == self.target.file().metadata()?.uid(),
-            })
+        let ours = found.nlink() == 1
+            && (found.len() == 0
+                || match metadata::mark(&file)? {
+                    Mark::Present => true,
+                    Mark::Absent => false,
+                    Mark::Unsupported => found.uid() == self.target.file().metadata()?.uid(),
+                });
+        Ok(ours.then(|| Identity::from(&found).key()))
     }
 }
 
@@ -176,7 +185,7 @@ impl Replacement for OsReplacement {
     fn create(&self) -> io::Result<OsFile> {
         if self.synced {
             // A directory that cannot be read cannot be synced: better to know now.
-            self.open_directory()?;
+            self.directory.check_syncable()?;
         }
         let file = match self.create_new() {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -193,7 +202,7 @@ impl Replacement for OsReplacement {
     fn prepare(&self, file: &OsFile) -> io::Result<()> {
         let file = file.file();
         metadata::set_mark(file)?;
-        let lock = FileLock::try_acquire(file, &self.beside, Access::Exclusive);
+        let lock = FileLock::try_acquire(file, &self.beside(), Access::Exclusive);
         let lock = lock.map_err(|error| match error {
             Error::Io { source, .. } => source,
             error => io::Error::new(ErrorKind::WouldBlock, error.to_string()),
@@ -241,11 +250,11 @@ impl Replacement for OsReplacement {
     }
 
     fn rename(&self, _file: &OsFile) -> io::Result<()> {
-        std::fs::rename(&self.beside, &self.path)
+        self.directory.replace(&self.new_name, &self.name)
     }
 
     fn has_name(&self, file: &OsFile) -> io::Result<bool> {
-        leads_to(&self.path, Identity::of(file.file())?.key())
+        Ok(self.directory.key(&self.name)? == Some(Identity::of(file.file())?.key()))
     }
 
     fn remove_mark(&self, file: &OsFile) -> io::Result<()> {
@@ -253,9 +262,9 @@ impl Replacement for OsReplacement {
     }
 
     fn remove(&self) -> io::Result<()> {
-        match std::fs::remove_file(&self.beside) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            outcome => outcome,
+        match self.created.get().map(|&created| self.directory.remove(&self.new_name, created)) {
+            Some(Err(error)) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -267,24 +276,24 @@ impl Replacement for OsReplacement {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        if self.synced { self.open_directory()?.sync_all() } else { Ok(()) }
+        if self.synced { self.directory.sync() } else { Ok(()) }
     }
 }
 
 impl OsReplacement {
     fn remove_stale_file(&self) -> io::Result<bool> {
-        match self.beside.symlink_metadata() {
-            Ok(found) if found.is_file() => {}
-            Ok(_) => return Ok(false),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        // A path that leads elsewhere by now has another owner, and so has what is beside it.
-        let here = Identity::at(&self.path)?.key() == Identity::of(self.target.file())?.key();
-        if !here || !self.is_stale()? {
+        if self.directory.key(&self.new_name)?.is_none() {
             return Ok(false);
         }
-        self.remove().map(|()| true)
+        // A name that leads elsewhere by now has another owner, and so has what is beside it.
+        let target = Identity::of(self.target.file())?.key();
+        if self.directory.key(&self.name)? != Some(target) {
+            return Ok(false);
+        }
+        match self.stale()? {
+            Some(stale) => self.directory.remove(&self.new_name, stale).map(|()| true),
+            None => Ok(false),
+        }
     }
 }
 
