@@ -284,7 +284,7 @@ def test_plans(long: Path) -> None:
 
 
 def test_a_file_that_others_append_to_is_not_cut(data: Path) -> None:
-    script = "exec 3>>\"$0\"; echo open; read line"
+    script = 'exec 3>>"$0"; echo open; read line'
     daemon = subprocess.Popen(
         ["sh", "-c", script, data], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
