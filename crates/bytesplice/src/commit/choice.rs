@@ -9,7 +9,6 @@ use super::shift::DataMap;
 use crate::pieces::{PieceTree, Source};
 use crate::source::Original;
 use crate::storage::capabilities::{self, Capabilities};
-use crate::storage::lease::{self, Answer};
 use crate::storage::os_file::file_size_limit;
 use crate::storage::{extents, writers};
 use crate::{Error, Result, SpliceFile, Strategy};
@@ -143,11 +142,7 @@ impl SpliceFile {
     /// The other processes that have the file open for writing, as far as they can be seen; none while nobody but this process
     /// has it open.
     pub(super) fn other_writers(&self) -> Result<Option<String>> {
-        let file = self.original.file();
-        let found = match lease::while_alone(file, || ()) {
-            Answer::Alone(()) => Ok(Vec::new()),
-            Answer::OpenElsewhere | Answer::Unavailable => writers::of(file),
-        };
+        let found = writers::that_stay(self.original.file());
         let found =
             found.map_err(|source| self.io_error("look for writers of the file", source))?;
         Ok((!found.is_empty()).then(|| writers::listed(&found)))

@@ -4,6 +4,10 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::thread;
+use std::time::Duration;
+
+use super::lease::{self, Answer};
 
 /// A process that has the file open for writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,26 @@ impl fmt::Display for Writer {
 pub(crate) fn listed(writers: &[Writer]) -> String {
     let names: Vec<String> = writers.iter().map(ToString::to_string).collect();
     names.join(", ")
+}
+
+/// The other processes that have the file open for writing for more than an instant: `echo LINE >> FILE` is waited for, and so is
+/// a child that this process has just forked, which has all its descriptors until it runs its program. None while nobody but
+/// this process has the file open.
+pub(crate) fn that_stay(file: &File) -> io::Result<Vec<Writer>> {
+    const TRIES: u32 = 50;
+    const BETWEEN_TRIES: Duration = Duration::from_millis(2);
+    let mut found = Vec::new();
+    for _ in 0..TRIES {
+        if let Answer::Alone(()) = lease::while_alone(file, || ()) {
+            return Ok(Vec::new());
+        }
+        found = of(file)?;
+        if found.is_empty() {
+            break;
+        }
+        thread::sleep(BETWEEN_TRIES);
+    }
+    Ok(found)
 }
 
 /// The other processes that have the file open for writing. Processes of other users are seen by privileged processes
