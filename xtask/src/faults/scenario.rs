@@ -314,15 +314,15 @@ pub static SCENARIOS: &[Scenario] = &[
             Work::insertion(chance, 40 << 20, 10, 1000)
         })
     },
-    scenario("replace", "replace", ALL, &["rename"], |chance| {
+    scenario("replace", "replace", ALL, &["renameat"], |chance| {
         Work::insertion(chance, 300_000, 10, 1000)
     }),
-    scenario("replace-sparse", "replace", ALL, &["rename"], |chance| {
+    scenario("replace-sparse", "replace", ALL, &["renameat"], |chance| {
         let mut work = Work::insertion(chance, 400_000, 10 * BLOCK, 3 * BLOCK);
         work.old = workload::contents(chance, 400_000, true);
         work
     }),
-    scenario("replace-long-name", "replace", ALL, &["rename"], |chance| {
+    scenario("replace-long-name", "replace", ALL, &["renameat"], |chance| {
         let name = "n".repeat(255);
         Work { name, ..Work::insertion(chance, 100_000, 10, 1000) }
     }),

@@ -418,7 +418,8 @@ impl<S: Storage> Engine<'_, S> {
             return target.sync_all().attempt(Object::Target, "sync", 0, len);
         }
         let tail = self.find_tail(prepared, resume.record, shift, len)?;
-        let mut repair = shift.repair(&resume.map, len_before, &now, len, tail);
+        let mut repair =
+            shift.repair(&resume.map, len_before, &now, len, tail, prepared.header.block);
         if let Repair::CutZeros(cut) = repair {
             let appended = target
                 .end_of_data(cut..len)

@@ -79,7 +79,8 @@ impl Shift {
 
     /// How to finish this shift of a file that was `len_before` bytes long with data where `before` says, and is
     /// `len_now` bytes long with data where `now` says; `tail` says where the bytes behind the shift are found. Others may
-    /// have appended to the file before or after the shift, not to one that is half done. O(ranges).
+    /// have appended to the file before or after the shift, not to one that is half done. Maps are of blocks of `block`
+    /// bytes. O(ranges).
     pub fn repair(
         &self,
         before: &DataMap,
@@ -87,6 +88,7 @@ impl Shift {
         now: &DataMap,
         len_now: u64,
         tail: Tail,
+        block: u64,
     ) -> Repair {
         let before = before.from(self.offset);
         let now = now.from(self.offset);
@@ -109,7 +111,7 @@ impl Shift {
                     if now == after {
                         return Repair::Nothing;
                     }
-                    let hole = self.wandering_hole(&before, untouched, &now);
+                    let hole = self.wandering_hole(&before, untouched, &now, block);
                     if hole != Repair::Impossible {
                         return hole;
                     }
@@ -134,7 +136,7 @@ impl Shift {
                     return Repair::Perform;
                 }
                 if len_now == untouched {
-                    let hole = self.wandering_hole(&after, finished, &now);
+                    let hole = self.wandering_hole(&after, finished, &now, block);
                     if hole != Repair::Impossible {
                         return hole;
                     }
@@ -144,10 +146,13 @@ impl Shift {
         }
     }
 
-    /// Looks for the hole without which `now` would be `goal`, the map of a file of `goal_len` bytes.
-    fn wandering_hole(&self, goal: &DataMap, goal_len: u64, now: &DataMap) -> Repair {
+    /// Looks for the hole without which `now` would be `goal`, the map of a file of `goal_len` bytes, of blocks of `block`.
+    fn wandering_hole(&self, goal: &DataMap, goal_len: u64, now: &DataMap, block: u64) -> Repair {
         let Some(difference) = now.first_difference(goal) else {
-            return Repair::Cut(goal_len);
+            // Others may have appended just as many bytes as the hole would have.
+            let end = goal_len.next_multiple_of(block);
+            let appended = now.has_data(end..u64::MAX);
+            return if appended { Repair::Impossible } else { Repair::Cut(goal_len) };
         };
         let hole = now.hole_before(difference).max(self.offset);
         if now.without(hole, self.len) != *goal || now.has_data(hole..hole + self.len) {
@@ -358,7 +363,7 @@ mod tests {
                     moved: same(if insert { end + count } else { at }),
                 };
                 let repair =
-                    shift.repair(&map(&old), bytes(&old), &map(&state), bytes(&state), tail);
+                    shift.repair(&map(&old), bytes(&old), &map(&state), bytes(&state), tail, BLOCK);
                 prop_assert_ne!(repair, Repair::Impossible, "{:?}", state);
                 prop_assert_eq!(finish(shift, repair, &state), finished.clone(), "{:?} {:?}", state, repair);
             }
@@ -376,7 +381,7 @@ mod tests {
         let insert = Shift { kind: ShiftKind::Insert, ..collapse };
         for appended in 0..7 {
             let repair = |shift: Shift, blocks: u64, now: DataMap, tail| {
-                shift.repair(&before, before_len, &now, (blocks + appended) * BLOCK, tail)
+                shift.repair(&before, before_len, &now, (blocks + appended) * BLOCK, tail, BLOCK)
             };
             let grown = whole(8 + appended);
             assert_eq!(repair(collapse, 8, grown.clone(), in_place), Repair::Perform);
@@ -387,11 +392,21 @@ mod tests {
         }
     }
 
+    /// The map was made when others had appended already, and they go on until the file is as long as before the collapse.
+    #[test]
+    fn bytes_as_long_as_the_hole_are_not_taken_for_it() {
+        let collapse = Shift { kind: ShiftKind::Collapse, offset: 32, len: 32 };
+        let before = DataMap::new(std::iter::once(64..99), BLOCK);
+        let now = DataMap::new(std::iter::once(32..82), BLOCK);
+        let moved = Tail { in_place: false, moved: true };
+        assert_eq!(collapse.repair(&before, 82, &now, 82, moved, BLOCK), Repair::Nothing);
+    }
+
     #[test]
     fn an_insertion_that_only_filled_the_last_block_starts_again() {
         let shift = Shift { kind: ShiftKind::Insert, offset: 16, len: 32 };
         let before = DataMap::new([0..32, 48..61], BLOCK);
-        let repair = |len| shift.repair(&before, 61, &before, len, UNKNOWN);
+        let repair = |len| shift.repair(&before, 61, &before, len, UNKNOWN, BLOCK);
         assert_eq!(repair(64), Repair::CutZeros(61));
         assert_eq!(repair(60), Repair::Impossible);
         // Others appended.
@@ -403,8 +418,8 @@ mod tests {
         let shift = Shift { kind: ShiftKind::Insert, offset: 16, len: 16 };
         let whole = DataMap::new(std::iter::once(0..64), BLOCK);
         let neither = Tail { in_place: false, moved: false };
-        assert_eq!(shift.repair(&whole, 64, &whole, 65, neither), Repair::Impossible);
+        assert_eq!(shift.repair(&whole, 64, &whole, 65, neither, BLOCK), Repair::Impossible);
         let other = DataMap::new([0..16, 48..64], BLOCK);
-        assert_eq!(shift.repair(&whole, 64, &other, 64, UNKNOWN), Repair::Impossible);
+        assert_eq!(shift.repair(&whole, 64, &other, 64, UNKNOWN, BLOCK), Repair::Impossible);
     }
 }
