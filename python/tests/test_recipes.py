@@ -52,7 +52,7 @@ def test_objects(objects: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert objects.get("log") == b"a header\n" + b"".join(lines[1000:])
     assert "'puts': 1" in capsys.readouterr().out
     page = (Path(__file__).parents[1] / "README.md").read_text()
-    (block,) = re.findall(r"^```python\n(with bytesplice.open\(\"s3:.*?)^```$", page, re.M | re.S)
+    (block,) = re.findall(r"^```python\n(where = .*?)^```$", page, re.M | re.S)
     objects.put("key", CONTENTS)
     exec(block.replace("https://s3.example.com", objects.endpoint), {"bytesplice": bytesplice})
     assert objects.get("key") == b"a header\n" + CONTENTS
