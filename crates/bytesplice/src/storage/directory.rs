@@ -90,6 +90,14 @@ impl Directory {
         Ok(rustix::fs::fstat(self.handle()?)?.st_dev as u64)
     }
 
+    /// Unlinks a file that was just created and turned out to be of no use. What cannot be unlinked is empty, and is removed by
+    /// whoever finds it.
+    pub fn remove_created(&self, name: &OsStr) {
+        if let Ok(handle) = self.handle() {
+            let _ = unlinkat(handle, name, AtFlags::empty());
+        }
+    }
+
     /// Unlinks a name if it leads to the inode of `key`.
     ///
     /// # Errors

@@ -174,7 +174,11 @@ impl Storage for OsStorage {
             self.place.directory.check_syncable()?;
         }
         // As secret as the file itself may be: it holds parts of it.
-        self.remember(self.place.directory.create_file(&self.place.name)?)
+        let journal = self.remember(self.place.directory.create_file(&self.place.name)?);
+        if journal.is_err() {
+            self.place.directory.remove_created(&self.place.name);
+        }
+        journal
     }
 
     fn open_journal(&self) -> io::Result<Option<OsFile>> {

@@ -147,8 +147,10 @@ impl OsReplacement {
     fn create_new(&self) -> io::Result<File> {
         // Nobody else may read what is not yet protected as the target is.
         let file = self.directory.create_file(&self.new_name)?;
+        let identity =
+            Identity::of(&file).inspect_err(|_| self.directory.remove_created(&self.new_name))?;
         // A commit makes one new file, so that there is no other yet.
-        let _ = self.created.set(Identity::of(&file)?.key());
+        let _ = self.created.set(identity.key());
         Ok(file)
     }
 
