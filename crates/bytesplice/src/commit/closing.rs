@@ -17,7 +17,8 @@
 //!
 //! Whether the cut was done is told by the length, as long as nobody appends between a crash in 4d and the recovery. If they do,
 //! the file may be as long again as before the cut; then the bytes that the cut takes are no longer where they were, and the
-//! checksum of 4a or 4c says so.
+//! checksums of 4a or 4c say so. There are two: the file system fills the rest of the block in which it cuts with zeros, and may
+//! do that on the disk before the new length is there.
 
 use std::ops::Range;
 
@@ -47,7 +48,7 @@ impl<S: Storage> Engine<'_, S> {
         }
         let (from, to) = (header.final_len, header.new_len);
         let end = Record { from, to, ..Record::of_step(header.step_count, prepared.armed.marked) };
-        let end = Record { saved_crc: self.crc_of_cut(&prepared.armed, end)?, ..end };
+        let end = self.before_cut(&prepared.armed, end)?;
         let end = self.saver().write_record(prepared, end)?;
         self.close(&prepared.armed, end)
     }
@@ -98,7 +99,7 @@ impl<S: Storage> Engine<'_, S> {
                 record = self.carry(armed, next)?;
             } else if record.carry_len > 0 {
                 record = Record { carried, carry_len: 0, step: record.step + 1, ..record };
-                record.saved_crc = self.crc_of_cut(armed, record)?;
+                record = self.before_cut(armed, record)?;
                 self.saver().put_record(armed, record)?;
             } else if len < end {
                 return Err(wrong_length_after_end(len, header));
@@ -130,7 +131,7 @@ impl<S: Storage> Engine<'_, S> {
         if !self.trusts_unsynced_chunks() {
             journal.sync_data().attempt(Object::Journal, "sync", slot, len)?;
         }
-        let record = Record { saved_crc, ..record };
+        let record = Record { saved_crc, untouched_crc: 0, ..record };
         self.saver().put_record(armed, record)?;
         self.place_chunk(armed, record)?;
         Ok(record)
@@ -185,8 +186,7 @@ impl<S: Storage> Engine<'_, S> {
         if record.carry_len > 0 {
             return self.resume_carrying(armed, record, len);
         }
-        let not_cut = len >= end && self.crc_of_cut(armed, record)? == record.saved_crc;
-        if record.to == record.from || not_cut {
+        if record.to == record.from || (len >= end && self.is_uncut(armed, record)?) {
             return self.close(armed, record);
         }
         // It was cut, and what lies behind the new end was appended later.
@@ -237,19 +237,43 @@ impl<S: Storage> Engine<'_, S> {
         self.drop_journal().map_err(|failure| failure.at(holds))
     }
 
-    /// Checksum of the bytes that the cut after this record takes; of long ranges only of their ends.
-    pub(super) fn crc_of_cut(
+    /// The record with the checksums of the bytes that the cut after it takes: those of the block in which the file is cut, and
+    /// those behind it, of which only the ends are taken if they are many.
+    pub(super) fn before_cut(
         &self,
         armed: &Armed<S::File>,
         record: Record,
-    ) -> Result<u32, Failure> {
+    ) -> Result<Record, Failure> {
         if armed.header.version == VERSION_1 {
-            return Ok(0);
+            return Ok(record);
         }
-        let cut = record.to + record.carried..record.from + record.carried;
-        let cut = sampled(std::slice::from_ref(&cut));
-        let mut buffer = self.saver().buffer(super::engine::total(&cut));
-        checksum(self.storage.target(), Object::Target, &cut, &mut buffer, |_| Ok(()))
+        let (block, rest) = cut_ranges(&armed.header, record);
+        Ok(Record { untouched_crc: self.crc_of(block)?, saved_crc: self.crc_of(rest)?, ..record })
+    }
+
+    /// Whether the bytes that the cut after this record takes are still there, in a file that is long enough. A cut that did
+    /// not get to the disk may have filled the rest of its block with zeros already.
+    fn is_uncut(&self, armed: &Armed<S::File>, record: Record) -> Result<bool, Failure> {
+        let (block, rest) = cut_ranges(&armed.header, record);
+        if !rest.is_empty() {
+            return Ok(self.crc_of(rest)? == record.saved_crc);
+        }
+        if self.crc_of(block.clone())? == record.untouched_crc {
+            return Ok(true);
+        }
+        let target = self.storage.target();
+        let first = target.start_of_data(block.clone());
+        let (start, len) = (block.start, block.end - block.start);
+        let first = first.attempt(Object::Target, "read", start, len)?.unwrap_or(block.end);
+        let filled_up = block_sizes(armed.header.block)
+            .any(|size| first >= block.start.next_multiple_of(size) && first > block.start);
+        Ok(first == block.end || filled_up)
+    }
+
+    fn crc_of(&self, range: Range<u64>) -> Result<u32, Failure> {
+        let ranges = sampled(std::slice::from_ref(&range));
+        let mut buffer = self.saver().buffer(super::engine::total(&ranges));
+        checksum(self.storage.target(), Object::Target, &ranges, &mut buffer, |_| Ok(()))
     }
 
     /// Where the chunk of a record is saved: behind everything else in the journal, by turns in one of two places.
@@ -271,6 +295,20 @@ impl<S: Storage> Engine<'_, S> {
         }
         false
     }
+}
+
+/// What the cut after a record takes: the rest of the block in which the file is cut, whatever the size of blocks is here, and
+/// what lies behind it.
+fn cut_ranges(header: &Header, record: Record) -> (Range<u64>, Range<u64>) {
+    let (new_end, end) = (record.to + record.carried, record.from + record.carried);
+    let largest = block_sizes(header.block).next().unwrap_or(header.block);
+    let middle = new_end.next_multiple_of(largest).min(end);
+    (new_end..middle, middle..end)
+}
+
+/// Sizes of blocks that a file system may have, in bytes: those of our own may be smaller or larger.
+fn block_sizes(block: u64) -> impl Iterator<Item = u64> {
+    (0..8).map(move |halves| ((block << 4) >> halves).max(1))
 }
 
 fn wrong_length_after_end(len: u64, header: &Header) -> Failure {

@@ -159,9 +159,7 @@ impl<S: Storage> Engine<'_, S> {
             return Ok(Recovery::RolledBack);
         }
         let closing = farthest.step >= header.step_count;
-        if farthest.step > header.step_count && header.version == VERSION_1
-            || closing && farthest.untouched_crc != 0
-        {
+        if farthest.step > header.step_count && header.version == VERSION_1 {
             return Err(Failure::Corrupt("a record is past its last step".into()));
         }
         let unmarked = farthest.marked && !matches!(mark, Mark::Present(_)) && !forced;

@@ -47,7 +47,7 @@ impl<S: Storage> Engine<'_, S> {
                 // A record must not speak of bytes that a crash takes back.
                 target.sync_data().attempt(Object::Target, "sync", to, len - to)?;
                 let record = Record { from, to, ..Record::of_step(ROLL_BACK, armed.marked) };
-                let record = Record { saved_crc: self.crc_of_cut(armed, record)?, ..record };
+                let record = self.before_cut(armed, record)?;
                 self.saver().put_record(armed, record)?;
                 return self.close(armed, record);
             }

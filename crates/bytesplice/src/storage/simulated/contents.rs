@@ -33,6 +33,11 @@ impl Contents {
         Self::new(Vec::new(), self.block)
     }
 
+    /// Bytes of a block.
+    pub fn block(&self) -> usize {
+        self.block
+    }
+
     /// Where the last block ends.
     pub fn block_end(&self) -> usize {
         self.bytes.len().next_multiple_of(self.block)

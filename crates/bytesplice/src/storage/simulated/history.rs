@@ -109,7 +109,17 @@ impl CrashPoint<'_> {
                         *left = rest;
                         image.apply(operation);
                     }
-                    None => lost_length = true,
+                    None => {
+                        lost_length = true;
+                        if let Operation::SetLen { file, len } = operation {
+                            // A cut fills the rest of its block with zeros first.
+                            let contents = image.file(*file);
+                            let end = len.next_multiple_of(contents.block()).min(contents.len());
+                            if *len < end && chance.below(4) == 0 {
+                                contents[*len..end].fill(0);
+                            }
+                        }
+                    }
                 }
                 continue;
             }
@@ -155,6 +165,12 @@ impl CrashPoint<'_> {
                     }
                 }
                 Operation::SetLen { file, len } => {
+                    // A cut fills the rest of its block with zeros first.
+                    let contents = image.file(*file);
+                    if *len < contents.len() && chance.below(4) == 0 {
+                        let end = len.next_multiple_of(contents.block()).min(contents.len());
+                        contents[*len..end].fill(0);
+                    }
                     if chance.below(16) < odds.max(1) {
                         let old = image.file(*file).len();
                         // Growing, XFS zeroes the rest of the last block first, and counts that in already.
