@@ -189,8 +189,13 @@ impl<S: Storage> Engine<'_, S> {
         if record.to == record.from || (len >= end && self.is_uncut(armed, record)?) {
             return self.close(armed, record);
         }
-        // It was cut, and what lies behind the new end was appended later.
+        // It was cut, and what lies behind the new end was appended later. That is written down: should this be cut short, others
+        // may have appended more by then, and the file would be as long as it was before the cut.
         target.sync_all().attempt(Object::Target, "sync", 0, new_end)?;
+        if !first_version {
+            let done = Record { step: record.step + 1, from: record.to, saved_crc: 0, ..record };
+            self.saver().put_record(armed, Record { untouched_crc: 0, ..done })?;
+        }
         self.unmark_and_drop(record)
     }
 
@@ -255,19 +260,24 @@ impl<S: Storage> Engine<'_, S> {
     /// not get to the disk may have filled the rest of its block with zeros already.
     fn is_uncut(&self, armed: &Armed<S::File>, record: Record) -> Result<bool, Failure> {
         let (block, rest) = cut_ranges(&armed.header, record);
-        if !rest.is_empty() {
-            return Ok(self.crc_of(rest)? == record.saved_crc);
-        }
-        if self.crc_of(block.clone())? == record.untouched_crc {
+        let whole = if rest.is_empty() {
+            self.crc_of(block.clone())? == record.untouched_crc
+        } else {
+            self.crc_of(rest.clone())? == record.saved_crc
+        };
+        if whole {
             return Ok(true);
         }
-        let target = self.storage.target();
-        let first = target.start_of_data(block.clone());
-        let (start, len) = (block.start, block.end - block.start);
-        let first = first.attempt(Object::Target, "read", start, len)?.unwrap_or(block.end);
-        let filled_up = block_sizes(armed.header.block)
-            .any(|size| first >= block.start.next_multiple_of(size) && first > block.start);
-        Ok(first == block.end || filled_up)
+        // The blocks of the file system may be smaller or larger than ours.
+        let cut = block.start..rest.end;
+        let (start, len) = (cut.start, cut.end - cut.start);
+        let first = self.storage.target().start_of_data(cut.clone());
+        let first = first.attempt(Object::Target, "read", start, len)?.unwrap_or(cut.end);
+        let size = armed.header.block;
+        let sizes = (0..8).map(|halves| (size << 4) >> halves);
+        let mut others = sizes.filter(|&other| other != size && other >= 512);
+        let filled_up = others.any(|other| first >= start.next_multiple_of(other));
+        Ok(first == cut.end || (first > start && filled_up))
     }
 
     fn crc_of(&self, range: Range<u64>) -> Result<u32, Failure> {
@@ -297,18 +307,11 @@ impl<S: Storage> Engine<'_, S> {
     }
 }
 
-/// What the cut after a record takes: the rest of the block in which the file is cut, whatever the size of blocks is here, and
-/// what lies behind it.
+/// What the cut after a record takes: the rest of the block in which the file is cut, and what lies behind it.
 fn cut_ranges(header: &Header, record: Record) -> (Range<u64>, Range<u64>) {
     let (new_end, end) = (record.to + record.carried, record.from + record.carried);
-    let largest = block_sizes(header.block).next().unwrap_or(header.block);
-    let middle = new_end.next_multiple_of(largest).min(end);
+    let middle = new_end.next_multiple_of(header.block.max(1)).min(end);
     (new_end..middle, middle..end)
-}
-
-/// Sizes of blocks that a file system may have, in bytes: those of our own may be smaller or larger.
-fn block_sizes(block: u64) -> impl Iterator<Item = u64> {
-    (0..8).map(move |halves| ((block << 4) >> halves).max(1))
 }
 
 fn wrong_length_after_end(len: u64, header: &Header) -> Failure {

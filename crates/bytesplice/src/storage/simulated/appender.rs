@@ -8,6 +8,8 @@ pub(crate) struct Appender {
     left: u64,
     /// From which call on.
     first: usize,
+    /// Where in the row of bytes it begins.
+    base: u64,
     /// Whether it keeps the file open, so that there is no lease; else it opens it anew each time.
     holds: bool,
     /// Whether the commit has a lease: then it waits.
@@ -40,7 +42,10 @@ impl Appender {
     /// A process that appends up to `most` times, from the call `first` on.
     pub fn new(chance: &mut Chance, most: u64, first: usize, holds: bool) -> Self {
         let chance = Chance::new(chance.bits());
-        Self { chance, left: most, first, holds, waits: false, appended: Appended::default() }
+        let (waits, appended) = (false, Appended::default());
+        // Those of a commit and of its recovery are far from each other.
+        let base = if first == 0 { 0 } else { 128 };
+        Self { chance, left: most, first, base, holds, waits, appended }
     }
 }
 
@@ -83,7 +88,12 @@ impl Disk {
         {
             appender.left -= 1;
             let len = 1 + appender.chance.below(24);
-            let bytes: Vec<u8> = (0..len).map(|_| b'0' + appender.chance.below(10) as u8).collect();
+            // No bytes come twice: that a file was cut is told by what is behind the cut.
+            let bytes: Vec<u8> = (0..len)
+                .map(|at| {
+                    1 + ((appender.appended.bytes.len() as u64 + at + appender.base) % 255) as u8
+                })
+                .collect();
             let (file, end) = (self.seen.target, self.target_len() as usize);
             let first = self.log.len();
             self.write(file, &bytes, end);

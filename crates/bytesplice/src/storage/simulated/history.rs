@@ -110,8 +110,8 @@ impl CrashPoint<'_> {
                         image.apply(operation);
                     }
                     None => {
-                        lost_length = true;
-                        if let Operation::SetLen { file, len } = operation {
+                        let first = !std::mem::replace(&mut lost_length, true);
+                        if let (true, Operation::SetLen { file, len }) = (first, operation) {
                             // A cut fills the rest of its block with zeros first.
                             let contents = image.file(*file);
                             let end = len.next_multiple_of(contents.block()).min(contents.len());
