@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! 4a  END: all steps are durable; its checksum is that of the bytes that the cut will take
-//! 4b  while the file is longer than expected: copy a chunk of what was appended into the journal; sync; record it; sync;
+//! 4b  while the file is longer than expected: copy a chunk of what was appended into the journal; record it; sync;
 //!     write it behind the new end; sync
 //! 4c  if anything was carried: a record without a chunk, with the checksum of what the cut will take now
 //! 4d  cut the file and sync it, if its length still is what was looked at; else go on at 4b. Nobody can append meanwhile
@@ -128,9 +128,7 @@ impl<S: Storage> Engine<'_, S> {
             place += len;
             Ok(())
         })?;
-        if !self.trusts_unsynced_chunks() {
-            journal.sync_data().attempt(Object::Journal, "sync", slot, len)?;
-        }
+        // The sync of the record makes the chunk durable with it, before the file is written.
         let record = Record { saved_crc, untouched_crc: 0, ..record };
         self.saver().put_record(armed, record)?;
         self.place_chunk(armed, record)?;
@@ -296,14 +294,6 @@ impl<S: Storage> Engine<'_, S> {
     pub(super) fn drop_journal(&self) -> Result<(), Failure> {
         self.storage.remove_journal().attempt(Object::Journal, "remove", 0, 0)?;
         self.storage.sync_directory().attempt(Object::Directory, "sync", 0, 0)
-    }
-
-    fn trusts_unsynced_chunks(&self) -> bool {
-        #[cfg(any(test, feature = "simulation"))]
-        if self.geometry.sabotage == Some(Sabotage::ChunkNotSynced) {
-            return true;
-        }
-        false
     }
 }
 

@@ -70,13 +70,11 @@ pub enum Sabotage {
     SamplesIgnored,
     /// What others appended is not carried to the new end before the file is cut.
     AppendedBytesCut,
-    /// Appended bytes that are carried are not synced before their record.
-    ChunkNotSynced,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 34] = [
         Self::NoInitialSync,
         Self::NoPreparedSync,
         Self::NoDirectorySyncAfterCreate,
@@ -111,6 +109,5 @@ impl Sabotage {
         Self::MapNotSynced,
         Self::SamplesIgnored,
         Self::AppendedBytesCut,
-        Self::ChunkNotSynced,
     ];
 }

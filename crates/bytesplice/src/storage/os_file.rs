@@ -91,7 +91,17 @@ impl StorageFile for OsFile {
                     written += count;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // For want of room nothing is written; what a disk that failed has written is not known.
+                    let no_room = matches!(
+                        error.kind(),
+                        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge
+                    );
+                    if !no_room {
+                        self.note_change();
+                    }
+                    return Err(error);
+                }
             }
         }
         #[cfg(target_os = "linux")]
