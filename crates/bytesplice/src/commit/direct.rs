@@ -59,9 +59,8 @@ fn observed<S: Storage>(storage: &S, plan: &Plan) -> Stage {
             _ => Stage::Damaged,
         },
         Ok(_) => Stage::Damaged,
-        // Only a file that was to grow may have got longer.
-        Err(_) if plan.new_len <= plan.old_len => Stage::Unchanged,
-        Err(_) => Stage::Damaged,
+        // The file is lengthened only once its length could be looked at.
+        Err(_) => Stage::Unchanged,
     }
 }
 
