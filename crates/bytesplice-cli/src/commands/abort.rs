@@ -4,8 +4,8 @@ use bytesplice::Recovery;
 use bytesplice_s3::ObjectName;
 
 use crate::cli::AbortArguments;
+use crate::commands::recover::{ReportFormat, report_recovery};
 use crate::failure::Failure;
-use crate::output::{object, print, print_object, shown};
 
 /// `abort FILE`
 pub fn run(arguments: &AbortArguments) -> Result<(), Failure> {
@@ -21,17 +21,6 @@ pub fn run(arguments: &AbortArguments) -> Result<(), Failure> {
             ("completed", "completed: the commit was done, the file holds the new contents")
         }
     };
-    let reported = if arguments.json {
-        let mut object = object("abort", path);
-        object.insert("recovery".into(), word.into());
-        print_object(object)
-    } else if arguments.quiet {
-        Ok(())
-    } else {
-        print(&format!("{}: {sentence}\n", shown(path)))
-    };
-    match recovery {
-        Recovery::Clean => reported,
-        _ => reported.map_err(|failure| failure.after(path, "was recovered")),
-    }
+    let format = ReportFormat { json: arguments.json, quiet: arguments.quiet };
+    report_recovery("abort", path, recovery, (word, sentence), format)
 }

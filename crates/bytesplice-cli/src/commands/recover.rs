@@ -30,19 +30,8 @@ pub fn run(arguments: &RecoverArguments) -> Result<(), Failure> {
             ("completed", "completed: the commit was finished, the file holds the new contents")
         }
     };
-    let reported = if arguments.json {
-        let mut object = object("recover", path);
-        object.insert("recovery".into(), word.into());
-        print_object(object)
-    } else if arguments.quiet {
-        Ok(())
-    } else {
-        print(&format!("{}: {sentence}\n", shown(path)))
-    };
-    match recovery {
-        Recovery::Clean => reported,
-        _ => reported.map_err(|failure| failure.after(path, "was recovered")),
-    }
+    let format = ReportFormat { json: arguments.json, quiet: arguments.quiet };
+    report_recovery("recover", path, recovery, (word, sentence), format)
 }
 
 /// Aborts the uploads that are old enough, and tells of those that are not.
@@ -84,5 +73,34 @@ fn sentence(aborted: &[LeftoverUpload], left: &[LeftoverUpload]) -> String {
         (0, left) => format!("{left} under way, too young to be aborted"),
         (aborted, 0) => format!("{aborted} aborted, none is left"),
         (aborted, left) => format!("{aborted} aborted, {left} too young for that"),
+    }
+}
+
+/// How a report is printed.
+pub(super) struct ReportFormat {
+    pub json: bool,
+    pub quiet: bool,
+}
+
+/// Says what a command that recovers did to a file, as a word for programs and as a sentence.
+pub(super) fn report_recovery(
+    command: &str,
+    path: &Path,
+    recovery: Recovery,
+    (word, sentence): (&str, &str),
+    format: ReportFormat,
+) -> Result<(), Failure> {
+    let reported = if format.json {
+        let mut object = object(command, path);
+        object.insert("recovery".into(), word.into());
+        print_object(object)
+    } else if format.quiet {
+        Ok(())
+    } else {
+        print(&format!("{}: {sentence}\n", shown(path)))
+    };
+    match recovery {
+        Recovery::Clean => reported,
+        _ => reported.map_err(|failure| failure.after(path, "was recovered")),
     }
 }
